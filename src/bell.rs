@@ -1,0 +1,181 @@
+//! The bell of a head: an absolute sleep on the monotonic clock that another thread can end.
+//!
+//! On Linux this is one futex word waited on with an absolute `CLOCK_MONOTONIC` deadline, so that a thread which is
+//! descheduled between reading the clock and going to sleep still wakes at the right instant. Elsewhere it is a
+//! condition variable with a relative time-out, taken anew from the clock at every turn.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const QUIET: u32 = 0;
+const RUNG: u32 = 1;
+
+/// Why a sleep ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Woken {
+    /// The deadline has come.
+    Deadline,
+    /// Somebody rang.
+    Rung,
+}
+
+/// Nanoseconds of the monotonic clock, from an arbitrary origin.
+#[inline]
+pub(crate) fn monotonic() -> u64 {
+    os::monotonic()
+}
+
+/// Asks the system to wake this thread as near to its deadlines as it can.
+pub(crate) fn sharpen_sleep() {
+    os::sharpen_sleep();
+}
+
+/// A sleep that can be ended from outside. A ring is remembered until the next wait takes it.
+#[derive(Default, Debug)]
+pub(crate) struct Bell {
+    word: AtomicU32,
+    parking: os::Parking,
+}
+
+impl Bell {
+    /// Ends the present wait, or the next one.
+    pub(crate) fn ring(&self) {
+        if self.word.swap(RUNG, Ordering::Release) == QUIET {
+            self.parking.wake(&self.word);
+        }
+    }
+
+    /// Sleeps until `deadline`, in nanoseconds of [`monotonic`]; `None` sleeps until the bell rings.
+    pub(crate) fn wait_until(&self, deadline: Option<u64>) -> Woken {
+        loop {
+            if self.word.swap(QUIET, Ordering::Acquire) == RUNG {
+                return Woken::Rung;
+            }
+            if deadline.is_some_and(|deadline| monotonic() >= deadline) {
+                return Woken::Deadline;
+            }
+            self.parking.wait(&self.word, deadline);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod os {
+    use rustix::thread::futex::{self, Flags, Timespec};
+    use rustix::time::{ClockId, clock_gettime};
+    use std::num::{NonZeroU32, NonZeroU64};
+    use std::sync::atomic::AtomicU32;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[inline]
+    pub(super) fn monotonic() -> u64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        now.tv_sec as u64 * SECOND + now.tv_nsec as u64
+    }
+
+    pub(super) fn sharpen_sleep() {
+        // The default slack of 50 µs is a power-saving measure; a refusal only costs sharpness.
+        if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1)) {
+            tracing::debug!(%error, "timer slack stays as it was");
+        }
+    }
+
+    #[derive(Default, Debug)]
+    pub(super) struct Parking;
+
+    impl Parking {
+        pub(super) fn wake(&self, word: &AtomicU32) {
+            // An error would mean a bad address or flag: impossible for a live reference.
+            let _ = futex::wake(word, Flags::PRIVATE, 1);
+        }
+
+        pub(super) fn wait(&self, word: &AtomicU32, deadline: Option<u64>) {
+            let deadline = deadline.map(|at| Timespec {
+                tv_sec: (at / SECOND) as i64,
+                tv_nsec: (at % SECOND) as i64,
+            });
+            // Time-out, a signal or a word that changed already: the caller looks again.
+            let _ = futex::wait_bitset(word, Flags::PRIVATE, super::QUIET, deadline.as_ref(), NonZeroU32::MAX);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod os {
+    use parking_lot::{Condvar, Mutex};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::{Duration, Instant};
+
+    pub(super) fn monotonic() -> u64 {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        ORIGIN.get_or_init(Instant::now).elapsed().as_nanos() as u64
+    }
+
+    pub(super) fn sharpen_sleep() {}
+
+    #[derive(Default, Debug)]
+    pub(super) struct Parking {
+        lock: Mutex<()>,
+        changed: Condvar,
+    }
+
+    impl Parking {
+        pub(super) fn wake(&self, _word: &AtomicU32) {
+            let _guard = self.lock.lock();
+            self.changed.notify_one();
+        }
+
+        pub(super) fn wait(&self, word: &AtomicU32, deadline: Option<u64>) {
+            let mut guard = self.lock.lock();
+            if word.load(Ordering::Acquire) != super::QUIET {
+                return;
+            }
+            match deadline {
+                Some(at) => {
+                    let left = Duration::from_nanos(at.saturating_sub(monotonic()));
+                    self.changed.wait_for(&mut guard, left);
+                }
+                None => self.changed.wait(&mut guard),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_before_the_wait_is_not_lost() {
+        let bell = Bell::default();
+        bell.ring();
+        assert_eq!(bell.wait_until(None), Woken::Rung);
+    }
+
+    #[test]
+    fn a_ring_is_taken_once() {
+        let bell = Bell::default();
+        bell.ring();
+        bell.ring();
+        assert_eq!(bell.wait_until(Some(0)), Woken::Rung);
+        assert_eq!(bell.wait_until(Some(0)), Woken::Deadline);
+    }
+
+    #[test]
+    fn another_thread_ends_the_sleep() {
+        let bell = Bell::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| bell.ring());
+            assert_eq!(bell.wait_until(None), Woken::Rung);
+        });
+    }
+
+    #[test]
+    fn never_wakes_before_the_deadline() {
+        let bell = Bell::default();
+        let deadline = monotonic() + 2_000_000;
+        assert_eq!(bell.wait_until(Some(deadline)), Woken::Deadline);
+        assert!(monotonic() >= deadline);
+    }
+}

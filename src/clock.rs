@@ -1,0 +1,218 @@
+//! Real, scaled and simulated time.
+//!
+//! A [`Clock`] is chosen once, for the whole application. All instants inside the application are nanoseconds since
+//! the run began, in `u64`: 584 years.
+
+use crate::bell::{Bell, Woken, monotonic};
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Millionths: the unit in which a speed is kept, so that scaled time is exact integer arithmetic.
+const UNITY: u64 = 1_000_000;
+
+/// What drives the application's time.
+///
+/// ```
+/// use polycephaly::clock::Clock;
+/// let robot = Clock::real();
+/// let slow_motion = Clock::scaled(0.1)?;
+/// let test = Clock::simulated();
+/// # Ok::<(), polycephaly::clock::SpeedError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Clock(Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Kind {
+    #[default]
+    Real,
+    Scaled(u64),
+    Simulated,
+}
+
+/// A speed that no clock can run at.
+#[derive(Clone, Copy, PartialEq, Debug, thiserror::Error)]
+#[error("a clock can't run at {given} times real time: the speed must be from 0.000001 to 1000000")]
+pub struct SpeedError {
+    /// The speed asked for.
+    pub given: f64,
+}
+
+impl Clock {
+    /// The system's monotonic clock. Heads sleep until absolute instants, so no error accumulates.
+    #[must_use]
+    pub const fn real() -> Self {
+        Self(Kind::Real)
+    }
+
+    /// The system's monotonic clock, `speed` times as fast: 10.0 for a quick look, 0.1 for slow motion.
+    /// Can be changed while running by [`ApplicationHandle::set_speed`](crate::handle::ApplicationHandle::set_speed).
+    ///
+    /// # Errors
+    /// [`SpeedError`] unless `speed` is from 0.000001 to 1000000.
+    pub fn scaled(speed: f64) -> Result<Self, SpeedError> {
+        millionths(speed).map(|speed| Self(Kind::Scaled(speed)))
+    }
+
+    /// Time jumps from one due instant to the next. What takes no [`consume`](crate::context::Context::consume)d
+    /// time takes none; the same inputs and seed give the same bits.
+    #[must_use]
+    pub const fn simulated() -> Self {
+        Self(Kind::Simulated)
+    }
+
+    /// Whether this is the simulated clock.
+    #[must_use]
+    pub const fn is_simulated(self) -> bool {
+        matches!(self.0, Kind::Simulated)
+    }
+}
+
+fn millionths(speed: f64) -> Result<u64, SpeedError> {
+    let scaled = (speed * UNITY as f64).round();
+    if (1.0..=(UNITY * UNITY) as f64).contains(&scaled) { Ok(scaled as u64) } else { Err(SpeedError { given: speed }) }
+}
+
+/// The application's time line: the one place that turns a [`Clock`] into instants.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Application time is monotonic time less this origin.
+    Real { origin: AtomicU64 },
+    Scaled(RwLock<Pace>),
+    Simulated { now: AtomicU64 },
+}
+
+/// From the pair (`real`, `app`) on, application time passes at `speed` millionths of real time.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    real: u64,
+    app: u64,
+    speed: u64,
+}
+
+impl Pace {
+    fn app_at(self, real: u64) -> u64 {
+        let passed = u128::from(real.saturating_sub(self.real)) * u128::from(self.speed) / u128::from(UNITY);
+        self.app.saturating_add(passed.min(u128::from(u64::MAX)) as u64)
+    }
+
+    /// The first real instant at which the application's time is at least `app`.
+    fn real_at(self, app: u64) -> u64 {
+        let ahead = u128::from(app.saturating_sub(self.app)) * u128::from(UNITY);
+        let real = ahead.div_ceil(u128::from(self.speed)).min(u128::from(u64::MAX)) as u64;
+        self.real.saturating_add(real)
+    }
+}
+
+impl Timeline {
+    pub(crate) fn new(clock: Clock) -> Self {
+        let real = monotonic();
+        let source = match clock.0 {
+            Kind::Real => Source::Real { origin: AtomicU64::new(real) },
+            Kind::Scaled(speed) => Source::Scaled(RwLock::new(Pace { real, app: 0, speed })),
+            Kind::Simulated => Source::Simulated { now: AtomicU64::new(0) },
+        };
+        Self { source }
+    }
+
+    /// Application time in nanoseconds.
+    #[inline]
+    pub(crate) fn now(&self) -> u64 {
+        match &self.source {
+            Source::Real { origin } => monotonic().saturating_sub(origin.load(Ordering::Relaxed)),
+            Source::Scaled(pace) => pace.read().app_at(monotonic()),
+            Source::Simulated { now } => now.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        matches!(self.source, Source::Simulated { .. })
+    }
+
+    /// Jumps simulated time forward; other clocks go by themselves.
+    pub(crate) fn jump_to(&self, instant: u64) {
+        if let Source::Simulated { now } = &self.source {
+            now.fetch_max(instant, Ordering::Relaxed);
+        }
+    }
+
+    /// Sleeps until application time `deadline`, or until the bell rings. Simulated time never sleeps: its driver jumps.
+    pub(crate) fn sleep_until(&self, deadline: Option<u64>, bell: &Bell) -> Woken {
+        let real = match &self.source {
+            Source::Real { origin } => deadline.map(|at| at.saturating_add(origin.load(Ordering::Relaxed))),
+            Source::Scaled(pace) => deadline.map(|at| pace.read().real_at(at)),
+            Source::Simulated { .. } => return Woken::Deadline,
+        };
+        bell.wait_until(real.filter(|&at| at != u64::MAX))
+    }
+
+    /// Changes the speed of a scaled clock from this instant on. `Ok(false)` on any other clock.
+    /// Sleepers must be rung: their deadlines have moved.
+    pub(crate) fn set_speed(&self, speed: f64) -> Result<bool, SpeedError> {
+        let speed = millionths(speed)?;
+        let Source::Scaled(pace) = &self.source else { return Ok(false) };
+        let mut pace = pace.write();
+        let real = monotonic();
+        *pace = Pace { real, app: pace.app_at(real), speed };
+        Ok(true)
+    }
+}
+
+/// Whole nanoseconds of a duration, at most `u64::MAX` (584 years).
+#[inline]
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speeds_out_of_range_are_errors() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-7, 1.1e6] {
+            let error = Clock::scaled(bad).unwrap_err();
+            assert!(error.to_string().contains("from 0.000001 to 1000000"), "{error}");
+        }
+        assert!(Clock::scaled(1e-6).is_ok());
+        assert!(Clock::scaled(1e6).is_ok());
+    }
+
+    #[test]
+    fn scaled_time_goes_there_and_back() {
+        for speed in [1, 100_000, 333_333, UNITY, 10 * UNITY] {
+            let pace = Pace { real: 1_000, app: 77, speed };
+            for app in [77, 78, 1_000, 123_456_789, 31_536_000_000_000_000] {
+                let real = pace.real_at(app);
+                assert!(pace.app_at(real) >= app);
+                assert!(real == pace.real || pace.app_at(real - 1) < app, "woken too late at speed {speed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_speed_does_not_jump() {
+        let line = Timeline::new(Clock::scaled(1000.0).unwrap());
+        let before = line.now();
+        assert!(line.set_speed(0.000_001).unwrap());
+        let after = line.now();
+        assert!(after >= before);
+        assert!(line.now() - after < 1_000_000, "nearly standing still");
+        assert!(line.set_speed(0.0).is_err());
+    }
+
+    #[test]
+    fn simulated_time_only_jumps_forward() {
+        let line = Timeline::new(Clock::simulated());
+        assert_eq!(line.now(), 0);
+        line.jump_to(500);
+        line.jump_to(400);
+        assert_eq!(line.now(), 500);
+    }
+}

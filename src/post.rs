@@ -1,0 +1,239 @@
+//! The address book of the application: names to addresses, over all heads.
+
+use crate::link::Link;
+use crate::run_level::RunLevel;
+use bevy_ecs::entity::Entity;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use parking_lot::RwLock;
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// What the whole application may know of one process: everything here is shared between threads.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) name: Cow<'static, str>,
+    pub(crate) entity: Entity,
+    /// The head it lives on.
+    pub(crate) link: Arc<Link>,
+    /// Index of its type on that head.
+    pub(crate) kind: u32,
+    /// Order of birth over the whole application.
+    pub(crate) birth: u64,
+    pub(crate) level: AtomicI8,
+    pub(crate) errors: AtomicU32,
+    pub(crate) panics: AtomicU32,
+    /// When a failure was last logged, plus one; 0 for never.
+    pub(crate) logged: AtomicU64,
+}
+
+/// A resolved handle to a process: sending to it needs no look-up and no World. Cheap to clone; it may outlive the
+/// process, and then every use says so.
+#[derive(Clone)]
+pub struct Address(pub(crate) Arc<Record>);
+
+impl Address {
+    /// The name of the process, as written when it was added.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The entity of the process in the World of its head.
+    #[must_use]
+    pub fn entity(&self) -> Entity {
+        self.0.entity
+    }
+
+    /// The level the process is at now.
+    #[must_use]
+    pub fn run_level(&self) -> RunLevel {
+        RunLevel::try_from(self.0.level.load(Relaxed)).unwrap_or(RunLevel::Unset)
+    }
+
+    pub(crate) fn set_run_level(&self, level: RunLevel) {
+        self.0.level.store(level.into(), Relaxed);
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({:?})", self.name())
+    }
+}
+
+/// The book itself. Names are compared without case (ASCII) and kept as written.
+#[derive(Default)]
+pub(crate) struct Post {
+    book: RwLock<Book>,
+    births: AtomicU64,
+}
+
+#[derive(Default)]
+struct Book {
+    hasher: DefaultHashBuilder,
+    table: HashTable<Entry>,
+}
+
+/// A name is reserved before its process is born, so that two births can't both win it.
+enum Entry {
+    Reserved(Cow<'static, str>),
+    Listed(Address),
+}
+
+impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Reserved(name) => name,
+            Self::Listed(address) => address.name(),
+        }
+    }
+}
+
+fn folded_hash(hasher: &DefaultHashBuilder, name: &str) -> u64 {
+    let mut state = hasher.build_hasher();
+    for chunk in name.as_bytes().chunks(8) {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        word.make_ascii_lowercase();
+        u64::from_le_bytes(word).hash(&mut state);
+    }
+    name.len().hash(&mut state);
+    state.finish()
+}
+
+impl Book {
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.table.find(folded_hash(&self.hasher, name), |entry| entry.name().eq_ignore_ascii_case(name))
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        let Self { hasher, table } = self;
+        let hash = folded_hash(hasher, entry.name());
+        table.insert_unique(hash, entry, |entry| folded_hash(hasher, entry.name()));
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Entry> {
+        let hash = folded_hash(&self.hasher, name);
+        let found = self.table.find_entry(hash, |entry| entry.name().eq_ignore_ascii_case(name)).ok()?;
+        Some(found.remove().0)
+    }
+}
+
+impl Post {
+    /// Keeps `name` for a process about to be born. `false` when it is taken.
+    pub(crate) fn reserve(&self, name: &Cow<'static, str>) -> bool {
+        let mut book = self.book.write();
+        let free = book.find(name).is_none();
+        if free {
+            book.insert(Entry::Reserved(name.clone()));
+        }
+        free
+    }
+
+    /// Reserves `base`, or `base-2`, `base-3` and so on: the first that is free.
+    pub(crate) fn reserve_numbered(&self, base: &'static str, next: &mut u32) -> Cow<'static, str> {
+        loop {
+            *next += 1;
+            let name = if *next == 1 { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}-{next}")) };
+            if self.reserve(&name) {
+                return name;
+            }
+        }
+    }
+
+    /// Lists a process under the name it has reserved.
+    pub(crate) fn list(&self, address: &Address) {
+        let mut book = self.book.write();
+        book.remove(address.name());
+        book.insert(Entry::Listed(address.clone()));
+    }
+
+    /// Frees a name, reserved or listed.
+    pub(crate) fn release(&self, name: &str) {
+        self.book.write().remove(name);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Address> {
+        match self.book.read().find(name) {
+            Some(Entry::Listed(address)) => Some(address.clone()),
+            _ => None,
+        }
+    }
+
+    /// All that are listed, in order of birth.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        let book = self.book.read();
+        let listed = book.table.iter().filter_map(|entry| match entry {
+            Entry::Listed(address) => Some(address.clone()),
+            Entry::Reserved(_) => None,
+        });
+        let mut all: Vec<_> = listed.collect();
+        all.sort_unstable_by_key(|address| address.0.birth);
+        all
+    }
+
+    /// The number of the next birth: 0, 1, 2 …
+    pub(crate) fn next_birth(&self) -> u64 {
+        self.births.fetch_add(1, Relaxed)
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.addresses()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(name: &'static str, birth: u64) -> Address {
+        Address(Arc::new(Record {
+            name: name.into(),
+            entity: Entity::PLACEHOLDER,
+            link: Arc::new(Link::new(0, "main")),
+            kind: 0,
+            birth,
+            level: AtomicI8::new(0),
+            errors: AtomicU32::new(0),
+            panics: AtomicU32::new(0),
+            logged: AtomicU64::new(0),
+        }))
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_kept_as_written() {
+        let post = Post::default();
+        assert!(post.reserve(&"Front-Left-Motor".into()));
+        assert!(!post.reserve(&"FRONT-left-motor".into()));
+        assert!(post.get("front-left-motor").is_none(), "reserved is not listed");
+        post.list(&address("Front-Left-Motor", 0));
+        assert_eq!(post.get("fRONT-lEFT-mOTOR").unwrap().name(), "Front-Left-Motor");
+        post.release("front-LEFT-motor");
+        assert!(post.get("Front-Left-Motor").is_none());
+        assert!(post.reserve(&"front-left-motor".into()));
+    }
+
+    #[test]
+    fn unnamed_processes_are_numbered_around_taken_names() {
+        let post = Post::default();
+        let mut next = 0;
+        assert!(post.reserve(&"motor-2".into()));
+        let names: Vec<_> = (0..3).map(|_| post.reserve_numbered("Motor", &mut next)).collect();
+        assert_eq!(names, ["Motor", "Motor-3", "Motor-4"]);
+    }
+
+    #[test]
+    fn addresses_come_in_order_of_birth() {
+        let post = Post::default();
+        for (name, birth) in [("c", 2), ("a", 0), ("b", 1)] {
+            post.list(&address(name, birth));
+        }
+        let names: Vec<_> = post.addresses().iter().map(|address| address.name().to_owned()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+    }
+}

@@ -1,10 +1,11 @@
 //! The address book of the application: names to addresses, over all heads.
 
+use crate::cause::Cause;
 use crate::link::Link;
 use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -25,8 +26,40 @@ pub(crate) struct Record {
     pub(crate) level: AtomicI8,
     pub(crate) errors: AtomicU32,
     pub(crate) panics: AtomicU32,
+    /// Ticks of its group that it was paused in.
+    pub(crate) paused: AtomicU64,
     /// When a failure was last logged, plus one; 0 for never.
     pub(crate) logged: AtomicU64,
+    /// Why it dies or has died.
+    pub(crate) cause: Mutex<Option<Arc<Cause>>>,
+}
+
+impl Record {
+    pub(crate) fn new(name: Cow<'static, str>, entity: Entity, link: Arc<Link>, kind: u32, birth: u64) -> Self {
+        Self {
+            name,
+            entity,
+            link,
+            kind,
+            birth,
+            level: AtomicI8::new(RunLevel::Unset.into()),
+            errors: AtomicU32::new(0),
+            panics: AtomicU32::new(0),
+            paused: AtomicU64::new(0),
+            logged: AtomicU64::new(0),
+            cause: Mutex::new(None),
+        }
+    }
+
+    /// Keeps the first cause of its end; `false` when there was one.
+    pub(crate) fn ends_by(&self, cause: Arc<Cause>) -> bool {
+        let mut slot = self.cause.lock();
+        let first = slot.is_none();
+        if first {
+            *slot = Some(cause);
+        }
+        first
+    }
 }
 
 /// A resolved handle to a process: sending to it needs no look-up and no World. Cheap to clone; it may outlive the
@@ -192,17 +225,8 @@ mod tests {
     use super::*;
 
     fn address(name: &'static str, birth: u64) -> Address {
-        Address(Arc::new(Record {
-            name: name.into(),
-            entity: Entity::PLACEHOLDER,
-            link: Arc::new(Link::new(0, "main")),
-            kind: 0,
-            birth,
-            level: AtomicI8::new(0),
-            errors: AtomicU32::new(0),
-            panics: AtomicU32::new(0),
-            logged: AtomicU64::new(0),
-        }))
+        let link = Arc::new(Link::new(0, "main"));
+        Address(Arc::new(Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth)))
     }
 
     #[test]

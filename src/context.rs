@@ -1,0 +1,359 @@
+//! All that a process may do, and what it may know.
+//!
+//! A [`Context`] never borrows the World: that is what lets `&mut self` and `cx` live together in a hook. What changes
+//! the World is noted and done when the tick's systems have run.
+
+use crate::cause::Cause;
+use crate::clock::nanos;
+use crate::frequency::Frequency;
+use crate::key::{GroupKey, GroupOptions, Target};
+use crate::link::Call;
+use crate::post::Address;
+use crate::process::{Flags, Private, Process, Vitals};
+use crate::run_level::{IllegalMove, RunLevel};
+use crate::scope::{self, Change, Scope};
+use crate::timer::{Timer, TimerId};
+use bevy_ecs::change_detection::DetectChangesMut;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::error::Result;
+use bevy_ecs::world::World;
+use rand::SeedableRng;
+use rand::rngs::Xoshiro256PlusPlus;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Lent to each hook of a process.
+pub struct Context<'t, P: Process> {
+    pub(crate) vitals: &'t mut Vitals,
+    pub(crate) private: &'t mut Private<P>,
+    pub(crate) scope: &'t Scope,
+}
+
+impl<P: Process> std::fmt::Debug for Context<'_, P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Context({:?} at {:?})", self.name(), self.now())
+    }
+}
+
+/// A name that no process has.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there is no process {name:?}; {}", list(.known))]
+pub struct UnknownProcess {
+    /// The name asked for.
+    pub name: String,
+    /// Some that there are.
+    pub known: Vec<String>,
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none is alive".into() } else { format!("there are {}", names.join(", ")) }
+}
+
+/// How many names an [`UnknownProcess`] lists.
+const LISTED: usize = 8;
+
+impl UnknownProcess {
+    pub(crate) fn new(scope: &crate::control::Control, name: &str) -> Self {
+        let known = scope.post.addresses().iter().take(LISTED).map(|address| address.name().to_owned()).collect();
+        Self { name: name.to_owned(), known }
+    }
+}
+
+/// Who and where.
+impl<P: Process> Context<'_, P> {
+    /// The name of this process.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.vitals.address.name()
+    }
+
+    /// The name of the main process, if the application has one.
+    #[must_use]
+    pub fn main_name(&self) -> Option<Arc<str>> {
+        self.scope.control.main_name()
+    }
+
+    /// The entity of this process.
+    #[must_use]
+    pub fn entity(&self) -> Entity {
+        self.vitals.address.entity()
+    }
+
+    /// The address of this process.
+    #[inline]
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.vitals.address
+    }
+
+    /// The level this process is at.
+    #[must_use]
+    pub fn run_level(&self) -> RunLevel {
+        self.vitals.address.run_level()
+    }
+
+    /// Moves between [`RunLevel::Run`] and the user's own levels 3 to 5; [`RunLevel::Cleanup`] means
+    /// [`die`](Self::die). The other moves belong to the life cycle.
+    ///
+    /// # Errors
+    /// [`IllegalMove`] for every other level: nothing has changed then.
+    pub fn set_run_level(&mut self, level: RunLevel) -> Result<RunLevel, IllegalMove> {
+        let to = self.run_level().move_to(level)?;
+        if to == RunLevel::Cleanup {
+            self.die("moved to run level CLEANUP");
+        } else if to.is_running() {
+            self.vitals.address.set_run_level(to);
+        } else {
+            return Err(IllegalMove { from: self.run_level(), to });
+        }
+        Ok(to)
+    }
+
+    /// Whether this process goes on: `false` from the moment it is to die.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !self.vitals.flags.has(Flags::DYING)
+    }
+
+    /// Why this process dies; `None` while it lives.
+    #[must_use]
+    pub fn cause(&self) -> Option<Arc<Cause>> {
+        self.vitals.address.0.cause.lock().clone()
+    }
+}
+
+/// Time.
+impl<P: Process> Context<'_, P> {
+    /// When this tick started, counted from [`run`](crate::application::Application::run). Stamped once per tick: all lives of a tick
+    /// see the same instant.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.scope.now())
+    }
+
+    /// When this tick was due. [`now`](Self::now) less this is its lateness.
+    #[inline]
+    #[must_use]
+    pub fn due(&self) -> Duration {
+        Duration::from_nanos(self.scope.beat.due())
+    }
+
+    /// Time since the last life of this process. In its first life: since its birth, or since the common epoch of all
+    /// groups where that came later.
+    #[inline]
+    #[must_use]
+    pub fn dt(&self) -> Duration {
+        let last = self.vitals.last.max(self.scope.control.epoch.load(Relaxed));
+        Duration::from_nanos(self.scope.now().saturating_sub(last))
+    }
+
+    /// How often this process lives.
+    #[must_use]
+    pub fn frequency(&self) -> Frequency {
+        self.scope.groups.borrow()[self.vitals.group as usize].key.frequency
+    }
+
+    /// Changes how often this process lives, from the end of this tick on. Its next life is strictly later than now, at
+    /// the next due instant of the new frequency.
+    pub fn set_frequency(&mut self, frequency: Frequency) {
+        let entity = self.entity();
+        self.scope.defer(move |world| {
+            if let Ok(mut process) = world.get_entity_mut(entity) {
+                process.insert(frequency);
+            }
+        });
+    }
+
+    /// The number of this tick within the current whole second, from 1 to the frequency rounded up. Counted from the
+    /// tick's number, so that dropped ticks show. Below 1 Hz it is 1.
+    #[must_use]
+    pub fn frame(&self) -> u32 {
+        self.frequency().frame(self.scope.beat.number())
+    }
+
+    /// The number of the frame that the clock is in, by its fraction of a second: equals [`frame`](Self::frame) while no
+    /// tick is late.
+    #[must_use]
+    pub fn time_frame(&self) -> u32 {
+        let epoch = self.scope.control.epoch.load(Relaxed);
+        self.frequency().frame_at(self.scope.now().saturating_sub(epoch))
+    }
+
+    /// On the simulated clock: says that this life would have taken so long. The head is busy until then, so that
+    /// lateness and overruns can be tested. Without effect on other clocks.
+    pub fn consume(&mut self, time: Duration) {
+        self.scope.beat.consume(nanos(time));
+    }
+
+    /// Reproducible randomness: a stream of this process's own, from the application's seed and the process's name.
+    /// A small fast generator, not for secrets.
+    pub fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
+        let seed = self.scope.control.seed.load(Relaxed);
+        let name = self.vitals.address.name();
+        let random = &mut self.private.belongings().random;
+        random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(seed ^ fnv1a(name)))
+    }
+}
+
+/// The 64-bit FNV-1a hash of a folded name: the same on every machine and in every version.
+fn fnv1a(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// Ends.
+impl<P: Process> Context<'_, P> {
+    /// Ends this process in order: this life goes on to its end, then `death` runs. The first reason holds.
+    pub fn die(&mut self, reason: impl Into<String>) {
+        let cause = Cause::Died { process: self.name().to_owned(), reason: reason.into() };
+        self.scope.condemn(self.vitals, Arc::new(cause));
+    }
+
+    /// Ends the whole application in order: this tick goes on to its end, then all processes die. The first reason
+    /// holds.
+    pub fn stop_application(&mut self, reason: impl Into<String>) {
+        self.scope.control.stop(Cause::Stopped { by: self.name().to_owned(), reason: reason.into() });
+    }
+
+    /// Pulls the e-brake of the whole application: no other life begins, every process gets its
+    /// [`safe_stop`](Process::safe_stop), then all die.
+    pub fn ebrake(&mut self, reason: impl Into<String>) {
+        self.scope.control.brake(self.vitals.address.name(), reason.into());
+    }
+
+    /// Ends another process in order, by name; it may be on any head. Oneself as well.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn stop(&mut self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
+        let Some(address) = self.scope.control.post.get(name) else {
+            return Err(UnknownProcess::new(&self.scope.control, name));
+        };
+        let cause = Arc::new(Cause::Stopped { by: self.name().to_owned(), reason: reason.into() });
+        self.scope.reach(&address.clone(), move |world| condemn(world, address.entity(), cause));
+        Ok(())
+    }
+}
+
+/// Pause, and settings of groups.
+impl<P: Process> Context<'_, P> {
+    /// Pauses a process, a group or everything, from the end of this tick until [`resume`](Self::resume). Paused ticks are
+    /// counted as such. A process that pauses the group it is in must be resumed from outside.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when a process is meant that does not exist.
+    pub fn pause(&mut self, target: impl Into<Target>) -> Result<(), UnknownProcess> {
+        self.set_paused(target.into(), true)
+    }
+
+    /// Ends a pause: the next life is at the next due instant.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when a process is meant that does not exist.
+    pub fn resume(&mut self, target: impl Into<Target>) -> Result<(), UnknownProcess> {
+        self.set_paused(target.into(), false)
+    }
+
+    fn set_paused(&mut self, target: Target, paused: bool) -> Result<(), UnknownProcess> {
+        match target {
+            Target::Process(name) => {
+                let Some(address) = self.scope.control.post.get(&name) else {
+                    return Err(UnknownProcess::new(&self.scope.control, &name));
+                };
+                self.scope.reach(&address.clone(), move |world| set_paused(world, address.entity(), paused));
+            }
+            Target::Group(key) => self.scope.change(Change::Pause { key, paused }),
+            Target::Application => self.scope.control.paused.store(paused, Relaxed),
+        }
+        Ok(())
+    }
+
+    /// Changes the settings of a frequency group of this head, from the end of this tick on. What is not mentioned stays.
+    pub fn group(&mut self, key: impl Into<GroupKey>, set: impl FnOnce(GroupOptions) -> GroupOptions) {
+        self.scope.change(Change::Options { key: key.into(), options: set(GroupOptions::default()) });
+    }
+}
+
+/// Timers.
+impl<P: Process> Context<'_, P> {
+    /// Calls back once, in the first tick of this process's group that starts at or after `delay` from now, after its
+    /// life.
+    pub fn after<F>(&mut self, delay: Duration, call: F) -> TimerId
+    where
+        F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
+    {
+        self.add_timer(nanos(delay), None, Box::new(call))
+    }
+
+    /// Calls back every `period`, first after one period, at most once a tick: instants that pass between two ticks
+    /// make one call, and the rhythm keeps its phase. A period of zero means every tick.
+    pub fn every<F>(&mut self, period: Duration, call: F) -> TimerId
+    where
+        F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
+    {
+        let period = nanos(period).max(1);
+        self.add_timer(period, Some(period), Box::new(call))
+    }
+
+    /// Takes a timer away. `false` when it has already made its last call, or was cancelled before.
+    pub fn cancel(&mut self, timer: TimerId) -> bool {
+        let Some(belongings) = &mut self.private.0 else { return false };
+        let before = belongings.timers.len();
+        belongings.timers.retain(|kept| kept.id != timer);
+        belongings.timers.len() != before
+    }
+
+    fn add_timer(&mut self, delay: u64, period: Option<u64>, call: crate::timer::Callback<P>) -> TimerId {
+        let belongings = self.private.belongings();
+        let id = TimerId(belongings.next_timer);
+        belongings.next_timer += 1;
+        belongings.timers.push(Timer { id, period, call: Some(call) });
+        let due = self.scope.now().saturating_add(delay);
+        self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), id);
+        id
+    }
+}
+
+impl Scope {
+    /// Does this to the World that `address` lives in: at the end of this tick when it is this one.
+    pub(crate) fn reach(&self, address: &Address, call: impl FnOnce(&mut World) + Send + 'static) {
+        if Arc::ptr_eq(&address.0.link, &self.link) {
+            self.defer(call);
+        } else {
+            address.0.link.call(call);
+        }
+    }
+
+    pub(crate) fn take_deferred(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.deferred.borrow_mut())
+    }
+}
+
+/// Marks a process of this World for death.
+pub(crate) fn condemn(world: &mut World, entity: Entity, cause: Arc<Cause>) {
+    with_vitals(world, entity, |vitals, scope| scope.condemn(vitals, cause));
+}
+
+/// Pauses or resumes one process of this World.
+pub(crate) fn set_paused(world: &mut World, entity: Entity, paused: bool) {
+    with_vitals(world, entity, |vitals, scope| {
+        if paused {
+            vitals.flags.set(Flags::PAUSED);
+        } else if vitals.flags.has(Flags::PAUSED) {
+            vitals.flags.clear(Flags::PAUSED);
+            vitals.flags.set(Flags::FRESH);
+            scope.joined.borrow_mut().insert(vitals.address.entity(), scope.now());
+        }
+    });
+}
+
+fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&mut Vitals, &Scope)) {
+    let Some(lent) = scope::entity(world) else { return };
+    let Ok([mut process, mut lender]) = world.get_entity_mut([entity, lent]) else { return };
+    if let (Some(mut vitals), Some(mut lent)) = (process.get_mut::<Vitals>(), lender.get_mut::<scope::Lent>()) {
+        f(vitals.bypass_change_detection(), lent.scope());
+    }
+}

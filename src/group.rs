@@ -1,0 +1,134 @@
+//! A frequency group as its head ticks it: its schedule of systems, its deadlines, its counters.
+
+use crate::key::{GroupKey, GroupOptions};
+use crate::overrun::{Grid, Overrun, Verdict};
+use crate::stats::GroupStats;
+use crate::systems::order::AsRegistered;
+use crate::systems::{Step, janitor, settle};
+use bevy_ecs::schedule::passes::AutoInsertApplyDeferredPass;
+use bevy_ecs::schedule::{
+    IntoScheduleConfigs, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor,
+};
+
+/// A tick that starts later than this share of its period counts as late.
+const LATE: u64 = 10;
+
+/// The label of every group's schedule: heads own their schedules, so nothing is looked up by it.
+#[derive(ScheduleLabel, Clone, PartialEq, Eq, Hash, Debug)]
+struct GroupSchedule;
+
+/// What the builder knows of a group before there is a head to tick it.
+pub(crate) struct GroupPlan {
+    pub(crate) schedule: Schedule,
+    pub(crate) options: GroupOptions,
+    pub(crate) has_systems: bool,
+}
+
+impl Default for GroupPlan {
+    fn default() -> Self {
+        Self { schedule: new_schedule(), options: GroupOptions::default(), has_systems: false }
+    }
+}
+
+pub(crate) struct Group {
+    pub(crate) key: GroupKey,
+    pub(crate) schedule: Schedule,
+    pub(crate) overrun: Overrun,
+    pub(crate) grid: Grid,
+    phase: u64,
+    /// The next tick, and when it is due.
+    pub(crate) next: u64,
+    pub(crate) next_due: u64,
+    /// The period in whole nanoseconds, for the order of groups that are due at the same instant.
+    pub(crate) period: u64,
+    pub(crate) paused: bool,
+    /// Whether the user has put systems of his own into it: then it ticks without processes, too.
+    pub(crate) has_systems: bool,
+    /// Whether it ticks at all.
+    pub(crate) active: bool,
+    pub(crate) stats: GroupStats,
+}
+
+impl Group {
+    pub(crate) fn new(key: GroupKey, epoch: u64) -> Self {
+        Self {
+            schedule: new_schedule(),
+            overrun: Overrun::default(),
+            grid: Grid { frequency: key.frequency, origin: epoch },
+            phase: 0,
+            next: 0,
+            next_due: epoch,
+            period: key.frequency.due(1),
+            paused: false,
+            has_systems: false,
+            active: false,
+            stats: GroupStats::default(),
+            key,
+        }
+    }
+
+    /// Sets the common epoch, before the first tick.
+    pub(crate) fn start(&mut self, epoch: u64) {
+        self.grid.origin = epoch.saturating_add(self.phase);
+        self.next = 0;
+        self.next_due = self.grid.due(0);
+    }
+
+    /// Goes on with the first tick due strictly after `now`.
+    pub(crate) fn resume_after(&mut self, now: u64) {
+        self.next = self.grid.first_after(now);
+        self.next_due = self.grid.due(self.next);
+    }
+
+    /// Applies settings; `now` is `None` before the start.
+    pub(crate) fn configure(&mut self, options: &GroupOptions, now: Option<u64>) {
+        if let Some(overrun) = options.overrun {
+            self.overrun = overrun;
+        }
+        if let Some(phase) = options.phase {
+            let phase = crate::clock::nanos(phase);
+            self.grid.origin = self.grid.origin.saturating_sub(self.phase).saturating_add(phase);
+            self.phase = phase;
+            match now {
+                Some(now) => self.resume_after(now),
+                None => self.next_due = self.grid.due(self.next),
+            }
+        }
+    }
+
+    /// Passes over all ticks due by now: they are paused ones.
+    pub(crate) fn pass_paused(&mut self, now: u64) {
+        let before = self.next;
+        self.resume_after(now);
+        self.stats.paused += self.next - before;
+    }
+
+    /// Decides on the tick that starts now, counts it, and moves on to the next.
+    #[inline]
+    pub(crate) fn advance(&mut self, now: u64) -> Verdict {
+        let verdict = self.overrun.judge(&self.grid, self.next, now);
+        let lateness = now.saturating_sub(self.next_due);
+        self.stats.lateness.record(lateness);
+        self.stats.late += u64::from(lateness > self.period / LATE);
+        self.stats.ticks += u64::from(verdict.runs);
+        self.stats.overruns += u64::from(verdict.missed > 0);
+        self.stats.dropped += verdict.dropped;
+        self.stats.shift += verdict.shift;
+        self.grid.origin = self.grid.origin.saturating_add(verdict.shift);
+        self.next = verdict.next;
+        self.next_due = verdict.next_due;
+        verdict
+    }
+}
+
+fn new_schedule() -> Schedule {
+    let mut schedule = Schedule::new(GroupSchedule);
+    schedule.set_executor(SingleThreadedExecutor::new());
+    // Sync points are where the user puts them, and at the end of the tick.
+    schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..Default::default() });
+    schedule.remove_build_pass::<AutoInsertApplyDeferredPass>();
+    schedule.add_build_pass(AsRegistered);
+    schedule.configure_sets((Step::Live, Step::Janitor, Step::Settle).chain());
+    schedule.add_systems((janitor::janitor.in_set(Step::Janitor), settle::settle.in_set(Step::Settle)));
+    schedule
+}

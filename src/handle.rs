@@ -1,0 +1,155 @@
+//! The application from outside: from another thread, before or while it runs.
+
+use crate::cause::Cause;
+use crate::clock::SpeedError;
+use crate::context::{self, UnknownProcess};
+use crate::control::Control;
+use crate::key::{GroupKey, GroupOptions, Target};
+use crate::post::Address;
+use crate::process::Process;
+use crate::scope::{self, Change};
+use crate::systems::birth::{self, SpawnProcess};
+use bevy_ecs::bundle::Bundle;
+use bevy_ecs::world::World;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Who asked, where it was not a process.
+const OUTSIDE: &str = "application";
+
+/// A handle to an application, for any thread. What it asks for is done between two ticks; once the application has
+/// ended, nothing happens any more.
+#[derive(Clone)]
+pub struct ApplicationHandle {
+    control: Arc<Control>,
+}
+
+impl fmt::Debug for ApplicationHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApplicationHandle").field("stopping", &self.is_stopping()).finish_non_exhaustive()
+    }
+}
+
+impl ApplicationHandle {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        Self { control }
+    }
+
+    /// Ends the application in order: the present tick goes on to its end, then all processes die. The first reason
+    /// holds.
+    pub fn stop_application(&self, reason: impl Into<String>) {
+        self.control.stop(Cause::Stopped { by: OUTSIDE.into(), reason: reason.into() });
+    }
+
+    /// Pulls the e-brake: no other life begins, every process gets its [`safe_stop`](Process::safe_stop), then all die.
+    pub fn ebrake(&self, reason: impl Into<String>) {
+        self.control.brake(OUTSIDE, reason.into());
+    }
+
+    /// Whether the end has begun.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.control.is_stopping()
+    }
+
+    /// Application time.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.control.timeline().now())
+    }
+
+    /// Bears a process on the main head between two ticks; it lives first at its group's next due instant. What is
+    /// refused is logged and counted in the report.
+    pub fn spawn<P: Process>(&self, process: P, bundle: impl Bundle) {
+        self.do_to_world(move |world| {
+            let born = world.spawn_process(process, bundle);
+            birth::note_refusal(world, born);
+        });
+    }
+
+    /// Ends one process in order.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn stop(&self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
+        let address = self.find(name)?;
+        let cause = Arc::new(Cause::Stopped { by: OUTSIDE.into(), reason: reason.into() });
+        let entity = address.entity();
+        address.0.link.call(move |world| context::condemn(world, entity, cause));
+        Ok(())
+    }
+
+    /// Pauses a process, a group or everything until [`resume`](Self::resume). Paused ticks are counted as such.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when a process is meant that does not exist.
+    pub fn pause(&self, target: impl Into<Target>) -> Result<(), UnknownProcess> {
+        self.set_paused(target.into(), true)
+    }
+
+    /// Ends a pause: the next lives are at the next due instants.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when a process is meant that does not exist.
+    pub fn resume(&self, target: impl Into<Target>) -> Result<(), UnknownProcess> {
+        self.set_paused(target.into(), false)
+    }
+
+    fn set_paused(&self, target: Target, paused: bool) -> Result<(), UnknownProcess> {
+        match target {
+            Target::Process(name) => {
+                let address = self.find(&name)?;
+                let entity = address.entity();
+                address.0.link.call(move |world| context::set_paused(world, entity, paused));
+            }
+            Target::Group(key) => {
+                self.do_to_world(move |world| scope::of(world).change(Change::Pause { key, paused }));
+            }
+            Target::Application => self.control.paused.store(paused, Relaxed),
+        }
+        Ok(())
+    }
+
+    /// Changes how often a process lives: its next life is at the next due instant of the new frequency, strictly later.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn set_frequency(&self, name: &str, frequency: crate::frequency::Frequency) -> Result<(), UnknownProcess> {
+        let address = self.find(name)?;
+        let entity = address.entity();
+        address.0.link.call(move |world| {
+            if let Ok(mut process) = world.get_entity_mut(entity) {
+                process.insert(frequency);
+            }
+        });
+        Ok(())
+    }
+
+    /// Changes the settings of a frequency group. What is not mentioned stays.
+    pub fn group(&self, key: impl Into<GroupKey>, set: impl FnOnce(GroupOptions) -> GroupOptions) {
+        let (key, options) = (key.into(), set(GroupOptions::default()));
+        self.do_to_world(move |world| scope::of(world).change(Change::Options { key, options }));
+    }
+
+    /// Changes the speed of a [scaled clock](crate::clock::Clock::scaled) from now on. `Ok(false)` when the clock is of
+    /// another kind, and nothing has changed.
+    ///
+    /// # Errors
+    /// [`SpeedError`] unless `speed` is from 0.000001 to 1000000.
+    pub fn set_speed(&self, speed: f64) -> Result<bool, SpeedError> {
+        let changed = self.control.timeline().set_speed(speed)?;
+        self.control.ring();
+        Ok(changed)
+    }
+
+    /// Does something to the World of the main head, between two ticks.
+    pub fn do_to_world(&self, call: impl FnOnce(&mut World) + Send + 'static) {
+        self.control.main_link().call(call);
+    }
+
+    fn find(&self, name: &str) -> Result<Address, UnknownProcess> {
+        self.control.post.get(name).ok_or_else(|| UnknownProcess::new(&self.control, name))
+    }
+}

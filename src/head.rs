@@ -1,0 +1,280 @@
+//! A head: one World and the frequency groups placed on it, ticked in order of their deadlines.
+
+use crate::cause::Cause;
+use crate::control::Control;
+use crate::key::{GroupKey, GroupOptions};
+use crate::link::Link;
+use crate::scope::{self, Beat, Change, Lent, Scope};
+use crate::systems::{birth, death, fallback, settle};
+use crate::bell;
+use crate::group::{Group, GroupPlan};
+use bevy_ecs::change_detection::CheckChangeTicks;
+use bevy_ecs::observer::On;
+use bevy_ecs::system::ResMut;
+use bevy_ecs::world::World;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// When a group is next due, and what decides among equals: kept apart from the groups, so that looking for the next
+/// tick reads one short array.
+#[derive(Clone, Copy, Debug)]
+struct Appointment {
+    due: u64,
+    period: u64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// See the module's documentation.
+pub(crate) struct Head {
+    pub(crate) world: World,
+    pub(crate) groups: Vec<Group>,
+    agenda: Vec<Appointment>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) link: Arc<Link>,
+    beat: Arc<Beat>,
+    started: bool,
+    /// On the simulated clock: until when the lives so far have taken.
+    busy_until: u64,
+}
+
+/// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
+#[derive(bevy_ecs::resource::Resource, Default)]
+struct TickCheck(Option<CheckChangeTicks>);
+
+impl Head {
+    pub(crate) fn new(control: Arc<Control>, link: Arc<Link>) -> Self {
+        let mut world = World::new();
+        let scope = Scope::new(control.clone(), link.clone());
+        let beat = scope.beat.clone();
+        world.insert_resource(Lent::new(scope));
+        world.init_resource::<TickCheck>();
+        world.add_observer(|check: On<CheckChangeTicks>, mut asked: ResMut<TickCheck>| asked.0 = Some(*check));
+        birth::watch_settings(&mut world);
+        fallback::install(&mut world);
+        fallback::forget();
+        Self {
+            world,
+            groups: Vec::new(),
+            agenda: Vec::new(),
+            control,
+            link,
+            beat,
+            started: false,
+            busy_until: 0,
+        }
+    }
+
+    /// Takes over a group as the builder has laid it out, before the start.
+    pub(crate) fn add_group(&mut self, key: GroupKey, plan: GroupPlan) {
+        let index = birth::find_group(&mut self.world, key) as usize;
+        self.adopt();
+        let group = &mut self.groups[index];
+        group.schedule = plan.schedule;
+        group.has_systems = plan.has_systems;
+        group.active = plan.has_systems;
+        group.configure(&plan.options, None);
+    }
+
+    /// Stamps the present instant for a birth before the start.
+    pub(crate) fn stamp(&mut self) {
+        self.busy_until += self.beat.take_consumed();
+        let timeline = self.control.timeline();
+        timeline.jump_to(self.busy_until);
+        self.beat.set_now(timeline.now());
+    }
+
+    /// Builds all schedules, so that an impossible order is found before the first tick.
+    pub(crate) fn initialize(&mut self) -> Vec<String> {
+        self.adopt();
+        let mut faults = Vec::new();
+        for group in &mut self.groups {
+            if let Err(error) = group.schedule.initialize(&mut self.world) {
+                let text = error.to_string(group.schedule.graph(), &self.world);
+                faults.push(format!("the systems of group {} can't be ordered: {text}", group.key));
+            }
+        }
+        faults
+    }
+
+    /// Sets the epoch: from here on, ticks are due.
+    pub(crate) fn start(&mut self) {
+        self.stamp();
+        let epoch = self.beat.now();
+        self.control.epoch.store(epoch, Relaxed);
+        for group in &mut self.groups {
+            group.start(epoch);
+        }
+        scope::of(&mut self.world).started.set(true);
+        self.started = true;
+        self.attend();
+        self.refresh_agenda();
+    }
+
+    /// Between ticks: what others asked for, deaths and births, changes of groups.
+    pub(crate) fn attend(&mut self) {
+        if self.link.has_calls() {
+            self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+            for call in self.link.take_calls() {
+                call(&mut self.world);
+            }
+            self.world.flush();
+        }
+        if self.beat.is_unsettled() {
+            settle::now(&mut self.world);
+            self.adopt();
+        }
+    }
+
+    /// The next tick: its due instant and group.
+    pub(crate) fn next(&self) -> Option<(u64, usize)> {
+        let mut best: Option<(u64, u64, usize)> = None;
+        for (index, appointment) in self.agenda.iter().enumerate() {
+            let candidate = (appointment.due, appointment.period, index);
+            if appointment.due != NEVER && best.is_none_or(|best| candidate < best) {
+                best = Some(candidate);
+            }
+        }
+        best.map(|(due, _, index)| (due, index))
+    }
+
+    /// When that tick can start: when it is due, or when the head is no longer busy.
+    pub(crate) fn start_of(&self, due: u64) -> u64 {
+        due.max(self.busy_until)
+    }
+
+    /// Runs one tick of a group, starting at `now`; returns when it ended.
+    pub(crate) fn tick(&mut self, index: usize, now: u64) -> u64 {
+        let group = &mut self.groups[index];
+        if group.paused || self.control.paused.load(Relaxed) {
+            group.pass_paused(now);
+            self.agenda[index].due = group.next_due;
+            return now;
+        }
+        let (number, due) = (group.next, group.next_due);
+        let verdict = group.advance(now);
+        self.agenda[index].due = group.next_due;
+        if !verdict.runs {
+            let reason = format!("{} tick(s) missed: it started {} µs late", verdict.dropped, (now - due) / 1000);
+            self.control.brake(&format!("group {}", group.key), reason);
+            return now;
+        }
+        self.beat.begin(index, number, due, now);
+        group.schedule.run(&mut self.world);
+        let consumed = self.beat.take_consumed();
+        let timeline = self.control.timeline();
+        let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };
+        self.busy_until = end;
+        self.groups[index].stats.busy.record(end.saturating_sub(now));
+        if self.beat.is_unsettled() {
+            self.adopt();
+        }
+        end
+    }
+
+    /// Motors off if the e-brake is pulled, then the deaths of all.
+    pub(crate) fn shut_down(&mut self) {
+        let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
+        self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+        if self.control.is_braked() {
+            death::safe_stop_all(&mut self.world);
+        }
+        death::end_all(&mut self.world, &cause);
+        self.world.flush();
+    }
+
+    /// Whether any group could still tick.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.agenda.iter().all(|appointment| appointment.due == NEVER)
+    }
+
+    fn refresh_agenda(&mut self) {
+        self.agenda.clear();
+        let due = |group: &Group| if group.active { group.next_due } else { NEVER };
+        self.agenda.extend(self.groups.iter().map(|group| Appointment { due: due(group), period: group.period }));
+    }
+
+    /// Carries out changes to the groups, between two ticks.
+    #[cold]
+    fn adopt(&mut self) {
+        loop {
+            let changes = std::mem::take(&mut *scope::of(&mut self.world).changes.borrow_mut());
+            if changes.is_empty() {
+                break;
+            }
+            for change in changes {
+                self.adopt_one(change);
+            }
+        }
+        if let Some(check) = self.world.resource_mut::<TickCheck>().0.take() {
+            for group in &mut self.groups {
+                group.schedule.check_change_ticks(check);
+            }
+        }
+        self.refresh_agenda();
+    }
+
+    fn adopt_one(&mut self, change: Change) {
+        match change {
+            Change::Found => self.adopt_groups(),
+            Change::Install { group, kind } => {
+                self.adopt_groups();
+                let scope = scope::of(&mut self.world);
+                let kind = scope.kinds.borrow()[kind as usize];
+                let marker = scope.groups.borrow()[group as usize].marker;
+                (kind.install)(&mut self.world, marker, &mut self.groups[group as usize].schedule);
+            }
+            Change::Population { group } => {
+                self.adopt_groups();
+                self.activate(group as usize);
+            }
+            Change::Options { key, options } => self.configure(key, &options),
+            Change::Pause { key, paused } => {
+                let index = birth::find_group(&mut self.world, key) as usize;
+                self.adopt_groups();
+                self.groups[index].paused = paused;
+            }
+        }
+    }
+
+    /// Gives every entry of the scope its group.
+    fn adopt_groups(&mut self) {
+        let epoch = self.control.epoch.load(Relaxed);
+        let known = self.groups.len();
+        let keys: Vec<GroupKey> =
+            scope::of(&mut self.world).groups.borrow()[known..].iter().map(|entry| entry.key.clone()).collect();
+        self.groups.extend(keys.into_iter().map(|key| Group::new(key, epoch)));
+    }
+
+    fn configure(&mut self, key: GroupKey, options: &GroupOptions) {
+        let index = birth::find_group(&mut self.world, key) as usize;
+        self.adopt_groups();
+        let now = self.started.then(|| self.beat.now());
+        self.groups[index].configure(options, now);
+    }
+
+    /// A group ticks while it has a process or a system.
+    fn activate(&mut self, index: usize) {
+        let population = scope::of(&mut self.world).groups.borrow()[index].population;
+        let now = self.beat.now();
+        let group = &mut self.groups[index];
+        let active = population > 0 || group.has_systems;
+        if active && !group.active && self.started {
+            group.resume_after(now);
+        }
+        group.active = active;
+    }
+
+    /// Sleeps until `deadline`, or until the bell rings; returns the time.
+    pub(crate) fn sleep_until(&self, deadline: Option<u64>) -> u64 {
+        self.control.timeline().sleep_until(deadline, &self.link.bell);
+        self.control.timeline().now()
+    }
+
+    /// Readies this thread for sharp deadlines.
+    pub(crate) fn sharpen(&self) {
+        if !self.control.timeline().is_simulated() {
+            bell::sharpen_sleep();
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Which frequency group is meant, and what may be set of one.
+
+use crate::frequency::Frequency;
+use crate::overrun::Overrun;
+use bevy_ecs::component::Component;
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// Names a frequency group of a head: its frequency, and a label where two groups share a rate.
+///
+/// ```
+/// use polycephaly::prelude::*;
+/// let plain: GroupKey = hz(100).into();
+/// let labelled: GroupKey = (hz(100), "logging").into();
+/// assert_eq!(labelled.to_string(), "100 Hz logging");
+/// assert_ne!(plain, labelled);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GroupKey {
+    /// How often the group ticks.
+    pub frequency: Frequency,
+    /// Empty for the plain group of this frequency.
+    pub label: Cow<'static, str>,
+}
+
+impl From<Frequency> for GroupKey {
+    fn from(frequency: Frequency) -> Self {
+        Self { frequency, label: Cow::Borrowed("") }
+    }
+}
+
+impl<L: Into<Cow<'static, str>>> From<(Frequency, L)> for GroupKey {
+    fn from((frequency, label): (Frequency, L)) -> Self {
+        Self { frequency, label: label.into() }
+    }
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.frequency)?;
+        if self.label.is_empty() { Ok(()) } else { write!(f, " {}", self.label) }
+    }
+}
+
+/// In a process's bundle: the label of the group it joins, among those of its frequency. Inserting another one moves
+/// the process, as inserting another [`Frequency`] does.
+#[derive(Component, Clone, PartialEq, Eq, Hash, Debug)]
+#[component(immutable)]
+pub struct InGroup(pub Cow<'static, str>);
+
+impl InGroup {
+    /// The group with this label.
+    pub fn new(label: impl Into<Cow<'static, str>>) -> Self {
+        Self(label.into())
+    }
+}
+
+/// Settings of a frequency group; what is not mentioned stays as it is.
+///
+/// ```
+/// use polycephaly::prelude::*;
+/// use std::time::Duration;
+/// Application::new().group(hz(1000), |g| g.overrun(Overrun::Burst { max: 3 }).phase(Duration::from_micros(250)));
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[must_use]
+pub struct GroupOptions {
+    pub(crate) overrun: Option<Overrun>,
+    pub(crate) phase: Option<Duration>,
+}
+
+impl GroupOptions {
+    /// What becomes of ticks that are missed. [`Overrun::Skip`] unless set.
+    pub fn overrun(mut self, policy: Overrun) -> Self {
+        self.overrun = Some(policy);
+        self
+    }
+
+    /// How long after the common epoch tick 0 is due. Zero unless set; more than one period only delays the start.
+    pub fn phase(mut self, phase: Duration) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+}
+
+/// What can be paused and resumed: a process by name, a frequency group, or everything.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Target {
+    /// The process of this name, in any case.
+    Process(String),
+    /// All processes and systems of a frequency group.
+    Group(GroupKey),
+    /// The whole application.
+    Application,
+}
+
+impl From<&str> for Target {
+    fn from(name: &str) -> Self {
+        Self::Process(name.to_owned())
+    }
+}
+
+impl<K: Into<GroupKey>> From<K> for Target {
+    fn from(key: K) -> Self {
+        Self::Group(key.into())
+    }
+}

@@ -1,0 +1,216 @@
+//! The trait that makes a component a process, and what the library keeps beside each one.
+
+use crate::context::Context;
+use crate::post::Address;
+use crate::timer::Timer;
+use bevy_ecs::component::{Component, Mutable};
+use bevy_ecs::error::Result;
+use bevy_ecs::schedule::SystemSet;
+use rand::rngs::Xoshiro256PlusPlus;
+use std::any::TypeId;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+/// A component that is born, lives so many times a second, and dies.
+///
+/// The component is the process's state. All four hooks may fail: what they return is counted, logged and shown in the
+/// report; a panic is caught and ends this process alone.
+///
+/// ```
+/// use polycephaly::prelude::*;
+///
+/// #[derive(Component)]
+/// struct Odometer { ticks: u64 }
+///
+/// impl Process for Odometer {
+///     fn life(&mut self, _: &mut Context<Self>) -> Result {
+///         self.ticks += 1;
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Process: Component<Mutability = Mutable> + Sized {
+    /// Set-up, once, before the first life. With an error the process lives on; with a panic it dies.
+    ///
+    /// # Errors
+    /// Whatever the process deems one: counted and logged.
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// The loop body, called at each tick of the process's frequency.
+    ///
+    /// # Errors
+    /// Whatever the process deems one: counted and logged, and the process lives on.
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Tear-down, exactly once, whatever ended the process. [`Context::cause`] tells what did.
+    ///
+    /// # Errors
+    /// Whatever the process deems one: counted and logged; the process is dead all the same.
+    fn death(&mut self, cx: &mut Context<Self>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Motors off: called once on every process when the e-brake is pulled, before any [`death`](Self::death).
+    ///
+    /// # Errors
+    /// Whatever the process deems one: counted and logged.
+    fn safe_stop(&mut self, cx: &mut Context<Self>) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+}
+
+/// The system set in which all lives of `P` in a group run; order it with Bevy's own tools.
+///
+/// ```
+/// use polycephaly::prelude::*;
+/// # #[derive(Component)] struct Imu;
+/// # impl Process for Imu {}
+/// # #[derive(Component)] struct Control;
+/// # impl Process for Control {}
+/// fn fuse() {}
+///
+/// Application::new()
+///     .configure_sets(hz(200), (LifeOf::<Imu>, LifeOf::<Control>).chain())
+///     .add_systems(hz(200), fuse.after(LifeOf::<Imu>).before(LifeOf::<Control>));
+/// ```
+pub enum LifeOf<P> {
+    /// The set itself: written `LifeOf::<P>`, as a value.
+    LifeOf,
+    #[doc(hidden)]
+    Never(std::convert::Infallible, PhantomData<fn() -> P>),
+}
+
+// The glob brings the variant into the value namespace only: the enum above shadows it as a type.
+#[doc(hidden)]
+pub use self::LifeOf::*;
+
+impl<P> Clone for LifeOf<P> {
+    fn clone(&self) -> Self {
+        Self::LifeOf
+    }
+}
+
+impl<P> fmt::Debug for LifeOf<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LifeOf<{}>", short_name::<P>())
+    }
+}
+
+impl<P> PartialEq for LifeOf<P> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<P> Eq for LifeOf<P> {}
+
+impl<P: 'static> Hash for LifeOf<P> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        TypeId::of::<P>().hash(state);
+    }
+}
+
+impl<P: Process> SystemSet for LifeOf<P> {
+    fn dyn_clone(&self) -> Box<dyn SystemSet> {
+        Box::new(self.clone())
+    }
+}
+
+/// The last part of a type's path, without its parameters: what an unnamed process is called.
+pub(crate) fn short_name<T: ?Sized>() -> &'static str {
+    let full = std::any::type_name::<T>();
+    let end = full.find('<').unwrap_or(full.len());
+    let start = full[..end].rfind("::").map_or(0, |colons| colons + 2);
+    &full[start..end]
+}
+
+/// The row that every tick touches: kept small.
+#[derive(Component)]
+pub(crate) struct Vitals {
+    pub(crate) address: Address,
+    pub(crate) lives: u64,
+    /// Instant of the last life; of birth, before the first.
+    pub(crate) last: u64,
+    /// Index of the frequency group on this head.
+    pub(crate) group: u32,
+    pub(crate) flags: Flags,
+}
+
+/// Why a process needs a second look before it may live. None set: live.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Flags(u8);
+
+impl Flags {
+    /// Has joined its group while running: must wait for a tick that is due strictly later.
+    pub(crate) const FRESH: Self = Self(1);
+    /// Paused: its ticks are counted as such.
+    pub(crate) const PAUSED: Self = Self(2);
+    /// Has been told to die; lives no more.
+    pub(crate) const DYING: Self = Self(4);
+    /// Its death has run.
+    pub(crate) const OVER: Self = Self(8);
+
+    #[inline(always)]
+    pub(crate) const fn is_clear(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(crate) const fn has(self, flag: Self) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(crate) const fn set(&mut self, flag: Self) {
+        self.0 |= flag.0;
+    }
+
+    pub(crate) const fn clear(&mut self, flag: Self) {
+        self.0 &= !flag.0;
+    }
+}
+
+/// What only a few processes need; one word for those that don't.
+#[derive(Component)]
+pub(crate) struct Private<P: Process>(pub(crate) Option<Box<Belongings<P>>>);
+
+pub(crate) struct Belongings<P: Process> {
+    pub(crate) timers: Vec<Timer<P>>,
+    pub(crate) next_timer: u32,
+    pub(crate) random: Option<Xoshiro256PlusPlus>,
+}
+
+impl<P: Process> Private<P> {
+    pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
+        self.0.get_or_insert_with(|| Box::new(Belongings { timers: Vec::new(), next_timer: 0, random: None }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Wheel<T>(PhantomData<T>);
+
+    #[test]
+    fn short_names_drop_path_and_parameters() {
+        assert_eq!(short_name::<Wheel<Vec<u8>>>(), "Wheel");
+        assert_eq!(short_name::<String>(), "String");
+    }
+
+    #[test]
+    fn the_hot_row_stays_small() {
+        assert!(size_of::<Vitals>() <= 32, "{}", size_of::<Vitals>());
+        #[derive(Component)]
+        struct Idle;
+        impl Process for Idle {}
+        assert_eq!(size_of::<Private<Idle>>(), 8);
+    }
+}

@@ -1,0 +1,270 @@
+//! How a run went: for people as a table, for machines as JSON.
+
+use crate::head::Head;
+use crate::overrun::Overrun;
+use crate::process::Vitals;
+use crate::run_level::RunLevel;
+use crate::scope::{self, Forgotten};
+use crate::stats::{Summary, as_nanos};
+use crate::systems::fallback::{self, SystemFailures};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Counters and distributions of a whole run, up to the instant it was asked for. In JSON, durations are whole
+/// nanoseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Application time that has passed since the epoch, when tick 0 of every group was due.
+    #[serde(with = "as_nanos", rename = "elapsed_ns")]
+    pub elapsed: Duration,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// Every frequency group there has been, in order of creation.
+    pub groups: Vec<GroupReport>,
+    /// Every living process, and up to 1000 dead ones, in order of birth.
+    pub processes: Vec<ProcessReport>,
+    /// The sum over dead processes that are not listed.
+    pub forgotten: Forgotten,
+    /// Plain systems that failed.
+    pub systems: Vec<SystemFailures>,
+    /// Processes spawned while running that were not born.
+    pub refused_births: u64,
+}
+
+/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped` and `paused`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GroupReport {
+    /// Its frequency, and its label if it has one.
+    pub group: String,
+    /// Processes in it now.
+    pub population: u32,
+    /// What becomes of missed ticks.
+    pub overrun: Overrun,
+    /// Ticks run.
+    pub ticks: u64,
+    /// Ticks that were due and never ran.
+    pub dropped: u64,
+    /// Times that a tick started after later ones were due.
+    pub overruns: u64,
+    /// Ticks that started more than a tenth of a period late.
+    pub late: u64,
+    /// Ticks passed over while paused.
+    pub paused: u64,
+    /// By how much [`Overrun::Delay`] has moved the group's ticks in all.
+    #[serde(with = "as_nanos", rename = "shift_ns")]
+    pub shift: Duration,
+    /// How long after their due instant ticks started.
+    pub lateness: Summary,
+    /// How long ticks took; on the simulated clock, what their lives consumed.
+    pub busy: Summary,
+}
+
+/// One process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProcessReport {
+    /// Its name.
+    pub name: String,
+    /// The short name of its type.
+    pub kind: String,
+    /// Its frequency group.
+    pub group: String,
+    /// Its level now.
+    pub run_level: RunLevel,
+    /// Calls of `life`.
+    pub lives: u64,
+    /// Errors returned by its hooks.
+    pub errors: u64,
+    /// Panics of its hooks.
+    pub panics: u64,
+    /// Ticks of its group that passed while it was paused.
+    pub paused: u64,
+    /// Why it dies or has died.
+    pub ended_by: Option<String>,
+}
+
+impl Report {
+    /// The group with this name, such as `100 Hz` or `100 Hz logging`.
+    #[must_use]
+    pub fn group(&self, group: &str) -> Option<&GroupReport> {
+        self.groups.iter().find(|known| known.group == group)
+    }
+
+    /// The process of this name, in any case; the youngest, where several have had it.
+    #[must_use]
+    pub fn process(&self, name: &str) -> Option<&ProcessReport> {
+        self.processes.iter().rev().find(|known| known.name.eq_ignore_ascii_case(name))
+    }
+
+    /// As one line of JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("names and numbers always make JSON")
+    }
+}
+
+/// Reads everything off a head.
+pub(crate) fn of(head: &mut Head) -> Report {
+    let control = head.control.clone();
+    let epoch = control.epoch.load(Relaxed);
+    let processes = processes(head);
+    let groups = groups(head);
+    let scope = scope::of(&mut head.world);
+    Report {
+        elapsed: Duration::from_nanos(control.timeline().now().saturating_sub(epoch)),
+        seed: control.seed.load(Relaxed),
+        groups,
+        processes,
+        forgotten: scope.graveyard.borrow().forgotten,
+        systems: fallback::failures(),
+        refused_births: scope.refused_births.get(),
+    }
+}
+
+fn groups(head: &mut Head) -> Vec<GroupReport> {
+    let population: Vec<u32> =
+        scope::of(&mut head.world).groups.borrow().iter().map(|entry| entry.population).collect();
+    let one = |(group, population): (&crate::group::Group, u32)| GroupReport {
+        group: group.key.to_string(),
+        population,
+        overrun: group.overrun,
+        ticks: group.stats.ticks,
+        dropped: group.stats.dropped,
+        overruns: group.stats.overruns,
+        late: group.stats.late,
+        paused: group.stats.paused,
+        shift: Duration::from_nanos(group.stats.shift),
+        lateness: group.stats.lateness.summary(),
+        busy: group.stats.busy.summary(),
+    };
+    head.groups.iter().zip(population).map(one).collect()
+}
+
+fn processes(head: &mut Head) -> Vec<ProcessReport> {
+    let mut query = head.world.query::<&Vitals>();
+    let living: Vec<_> = query.iter(&head.world).map(|v| (v.address.clone(), v.group, v.lives)).collect();
+    let scope = scope::of(&mut head.world);
+    let (kinds, groups, graveyard) = (scope.kinds.borrow(), scope.groups.borrow(), scope.graveyard.borrow());
+    let mut all: Vec<(u64, ProcessReport)> = Vec::new();
+    for (address, group, lives) in &living {
+        let kind = kinds[address.0.kind as usize].name;
+        all.push((address.0.birth, process(address, kind, &groups[*group as usize].key.to_string(), *lives)));
+    }
+    for dead in &graveyard.recent {
+        all.push((dead.address.0.birth, process(&dead.address, dead.kind, &dead.group.to_string(), dead.lives)));
+    }
+    all.sort_by_key(|&(birth, _)| birth);
+    all.into_iter().map(|(_, process)| process).collect()
+}
+
+fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) -> ProcessReport {
+    let record = &address.0;
+    ProcessReport {
+        name: address.name().to_owned(),
+        kind: kind.to_owned(),
+        group: group.to_owned(),
+        run_level: address.run_level(),
+        lives,
+        errors: record.errors.load(Relaxed).into(),
+        panics: record.panics.load(Relaxed).into(),
+        paused: record.paused.load(Relaxed),
+        ended_by: record.cause.lock().as_ref().map(ToString::to_string),
+    }
+}
+
+/// How many processes the table shows; those that failed come first.
+const SHOWN: usize = 24;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "ran {} with seed {}", Short(self.elapsed), self.seed)?;
+        self.write_groups(f)?;
+        self.write_processes(f)?;
+        for system in &self.systems {
+            writeln!(f, "system {} failed {} time(s), last: {}", system.name, system.failures, system.last)?;
+        }
+        if self.refused_births > 0 {
+            writeln!(f, "{} birth(s) refused", self.refused_births)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["group", "ticks", "dropped", "overruns", "late", "paused", "late p50", "p99", "max", "busy p50", "p99", "max"];
+        let row = |group: &GroupReport| {
+            let (late, busy) = (&group.lateness, &group.busy);
+            let times = [late.p50, late.p99, late.max, busy.p50, busy.p99, busy.max].map(|time| Short(time).to_string());
+            let counts = [group.ticks, group.dropped, group.overruns, group.late, group.paused].map(|n| n.to_string());
+            let mut row = vec![group.group.clone()];
+            row.extend(counts);
+            row.extend(times);
+            row
+        };
+        write_table(f, &head, self.groups.iter().map(row).collect())?;
+        for group in self.groups.iter().filter(|group| !group.shift.is_zero()) {
+            writeln!(f, "group {} was delayed by {} in all", group.group, Short(group.shift))?;
+        }
+        Ok(())
+    }
+
+    fn write_processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut order: Vec<&ProcessReport> = self.processes.iter().collect();
+        order.sort_by_key(|process| process.errors + process.panics == 0);
+        let row = |process: &&ProcessReport| {
+            let counts = [process.lives, process.errors, process.panics, process.paused].map(|n| n.to_string());
+            let mut row = vec![process.name.clone(), process.group.clone()];
+            row.extend(counts);
+            row.push(process.ended_by.clone().unwrap_or_else(|| process.run_level.to_string()));
+            row
+        };
+        let head = ["process", "group", "lives", "errors", "panics", "paused", "state"];
+        write_table(f, &head, order.iter().take(SHOWN).map(row).collect())?;
+        let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
+        if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }
+    }
+}
+
+/// Left-aligned first and last column where they are words, right-aligned numbers between.
+fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: Vec<Vec<String>>) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([head[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let head: Vec<String> = head.iter().map(|&title| title.to_owned()).collect();
+    for row in std::iter::once(&head).chain(&rows) {
+        let mut line = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let words = column == 0 || rows[0][column].parse::<f64>().is_err() && !rows[0][column].ends_with('s');
+            line += &if words { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
+        }
+        writeln!(f, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// A duration in three digits or so: `12.3 µs`.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos() as f64;
+        let (value, unit) = match nanos {
+            n if n < 1e3 => (n, "ns"),
+            n if n < 1e6 => (n / 1e3, "µs"),
+            n if n < 1e9 => (n / 1e6, "ms"),
+            n => (n / 1e9, "s"),
+        };
+        let digits = if value >= 100.0 || unit == "ns" { 0 } else if value >= 10.0 { 1 } else { 2 };
+        write!(f, "{value:.digits$} {unit}")
+    }
+}

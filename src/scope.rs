@@ -1,0 +1,289 @@
+//! What a head lends to every hook: the state that processes, systems and the head pass each other.
+//!
+//! One [`Scope`] lives in each World, as the resource [`Lent`]. It is touched by one thread at a time, so its cells are
+//! plain; the head reads and writes the few words of [`Beat`] without going through the World.
+
+use crate::cause::Cause;
+use crate::control::Control;
+use crate::key::{GroupKey, GroupOptions};
+use crate::link::{Call, Link};
+use crate::process::Vitals;
+use crate::timer::{Alarms, TimerId};
+use bevy_ecs::component::ComponentId;
+use bevy_ecs::entity::{Entity, EntityHashMap};
+use bevy_ecs::resource::Resource;
+use bevy_ecs::schedule::Schedule;
+use bevy_ecs::world::World;
+use parking_lot::Mutex;
+use std::any::TypeId;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// The tick that runs now. Written by the head, read by hooks; atomic only because it is shared with the World.
+#[derive(Default, Debug)]
+pub(crate) struct Beat {
+    /// When the tick started, in application time.
+    now: AtomicU64,
+    /// When it was due.
+    due: AtomicU64,
+    /// Its number since the epoch.
+    number: AtomicU64,
+    /// How much time its lives say they took.
+    consumed: AtomicU64,
+    /// Index of its group.
+    group: AtomicU64,
+    /// Deaths, births, timers or changes wait to be done.
+    unsettled: AtomicBool,
+}
+
+macro_rules! words {
+    ($($name:ident),*) => { $(
+        #[inline(always)]
+        pub(crate) fn $name(&self) -> u64 { self.$name.load(Relaxed) }
+    )* };
+}
+
+impl Beat {
+    words!(now, due, number);
+
+    #[inline]
+    pub(crate) fn begin(&self, group: usize, number: u64, due: u64, now: u64) {
+        self.now.store(now, Relaxed);
+        self.due.store(due, Relaxed);
+        self.number.store(number, Relaxed);
+        self.group.store(group as u64, Relaxed);
+    }
+
+    /// Sets the instant outside of ticks.
+    pub(crate) fn set_now(&self, now: u64) {
+        self.now.store(now, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn group(&self) -> u32 {
+        self.group.load(Relaxed) as u32
+    }
+
+    pub(crate) fn consume(&self, nanos: u64) {
+        self.consumed.fetch_add(nanos, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn take_consumed(&self) -> u64 {
+        let consumed = self.consumed.load(Relaxed);
+        if consumed != 0 {
+            self.consumed.store(0, Relaxed);
+        }
+        consumed
+    }
+
+    pub(crate) fn unsettle(&self) {
+        self.unsettled.store(true, Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.unsettled.load(Relaxed)
+    }
+
+    pub(crate) fn settle(&self) {
+        self.unsettled.store(false, Relaxed);
+    }
+}
+
+/// A group as processes know it; its deadlines and counters are the head's.
+pub(crate) struct GroupEntry {
+    pub(crate) key: GroupKey,
+    /// The zero-size component that its processes carry.
+    pub(crate) marker: ComponentId,
+    pub(crate) population: u32,
+    /// Which types already have their systems in it, by kind.
+    pub(crate) installed: Vec<bool>,
+}
+
+/// What a head must do to its groups between two ticks.
+pub(crate) enum Change {
+    /// A new entry stands in [`Scope::groups`].
+    Found,
+    /// Processes of this kind now live in this group.
+    Install { group: u32, kind: u32 },
+    /// The first process has come, or the last has gone.
+    Population { group: u32 },
+    /// Settings were asked for.
+    Options { key: GroupKey, options: GroupOptions },
+    /// Pause or resume.
+    Pause { key: GroupKey, paused: bool },
+}
+
+/// The erased runner of one process type: what the head can do without knowing it.
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    pub(crate) type_id: TypeId,
+    pub(crate) name: &'static str,
+    /// Adds the type's systems to a group's schedule.
+    pub(crate) install: fn(&mut World, ComponentId, &mut Schedule),
+    /// Runs the process's `safe_stop`.
+    pub(crate) safe_stop: fn(&mut World, Entity),
+    /// Runs one timer of the process.
+    pub(crate) ring: fn(&mut World, Entity, TimerId, u64),
+}
+
+/// One process that has died, for the report.
+pub(crate) struct Departed {
+    pub(crate) address: crate::post::Address,
+    pub(crate) kind: &'static str,
+    pub(crate) group: GroupKey,
+    pub(crate) lives: u64,
+}
+
+/// How many dead processes the report lists; the rest are summed up.
+const REMEMBERED: usize = 1000;
+
+/// Those that have died: the last ones by name, the others as a sum.
+#[derive(Default)]
+pub(crate) struct Graveyard {
+    pub(crate) recent: std::collections::VecDeque<Departed>,
+    pub(crate) forgotten: Forgotten,
+}
+
+/// The sum over dead processes that are no longer listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Forgotten {
+    /// How many.
+    pub processes: u64,
+    /// Their lives.
+    pub lives: u64,
+    /// Their errors.
+    pub errors: u64,
+    /// Their panics.
+    pub panics: u64,
+}
+
+impl Graveyard {
+    pub(crate) fn bury(&mut self, departed: Departed) {
+        if self.recent.len() == REMEMBERED
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            let record = &oldest.address.0;
+            self.forgotten.processes += 1;
+            self.forgotten.lives += oldest.lives;
+            self.forgotten.errors += u64::from(record.errors.load(Relaxed));
+            self.forgotten.panics += u64::from(record.panics.load(Relaxed));
+        }
+        self.recent.push_back(departed);
+    }
+}
+
+/// See the module's documentation.
+pub(crate) struct Scope {
+    pub(crate) control: Arc<Control>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) beat: Arc<Beat>,
+    /// Births have a group from the start; late ones must wait for a later tick.
+    pub(crate) started: Cell<bool>,
+    pub(crate) groups: RefCell<Vec<GroupEntry>>,
+    pub(crate) kinds: RefCell<Vec<Kind>>,
+    /// How many unnamed processes each kind has had.
+    pub(crate) unnamed: RefCell<Vec<u32>>,
+    pub(crate) leaving: RefCell<Vec<Entity>>,
+    pub(crate) deferred: RefCell<Vec<Call>>,
+    pub(crate) changes: RefCell<Vec<Change>>,
+    pub(crate) alarms: RefCell<Alarms>,
+    /// Timers that came due, by group, until that group ticks.
+    pub(crate) ringing: RefCell<Vec<Vec<(Entity, TimerId, u64)>>>,
+    /// When those joined that may not yet live.
+    pub(crate) joined: RefCell<EntityHashMap<u64>>,
+    pub(crate) graveyard: RefCell<Graveyard>,
+    pub(crate) refused_births: Cell<u64>,
+    pub(crate) global_frequency: Cell<crate::frequency::Frequency>,
+}
+
+impl Scope {
+    pub(crate) fn new(control: Arc<Control>, link: Arc<Link>) -> Self {
+        Self {
+            control,
+            link,
+            beat: Arc::default(),
+            started: Cell::new(false),
+            groups: RefCell::default(),
+            kinds: RefCell::default(),
+            unnamed: RefCell::default(),
+            leaving: RefCell::default(),
+            deferred: RefCell::default(),
+            changes: RefCell::default(),
+            alarms: RefCell::default(),
+            ringing: RefCell::default(),
+            joined: RefCell::default(),
+            graveyard: RefCell::default(),
+            refused_births: Cell::new(0),
+            global_frequency: Cell::new(crate::frequency::hz(30)),
+        }
+    }
+
+    /// Application time of this tick; outside of ticks, of the last time the head looked.
+    #[inline(always)]
+    pub(crate) fn now(&self) -> u64 {
+        self.beat.now()
+    }
+
+    /// Does this to the World when the tick's systems have run.
+    pub(crate) fn defer(&self, call: impl FnOnce(&mut World) + Send + 'static) {
+        self.deferred.borrow_mut().push(Box::new(call));
+        self.beat.unsettle();
+    }
+
+    pub(crate) fn change(&self, change: Change) {
+        self.changes.borrow_mut().push(change);
+        self.beat.unsettle();
+    }
+
+    /// Marks a process for death at the end of this tick. The first cause holds.
+    pub(crate) fn condemn(&self, vitals: &mut Vitals, cause: Arc<Cause>) {
+        use crate::process::Flags;
+        use crate::run_level::RunLevel;
+        if !vitals.address.0.ends_by(cause) {
+            return;
+        }
+        vitals.flags.set(Flags::DYING);
+        vitals.address.set_run_level(RunLevel::Cleanup);
+        self.leaving.borrow_mut().push(vitals.address.entity());
+        self.beat.unsettle();
+    }
+
+    /// Counts one process in or out of a group.
+    pub(crate) fn count(&self, group: u32, joins: bool) {
+        let mut groups = self.groups.borrow_mut();
+        let population = &mut groups[group as usize].population;
+        *population = if joins { *population + 1 } else { *population - 1 };
+        if *population == u32::from(joins) {
+            drop(groups);
+            self.change(Change::Population { group });
+        }
+    }
+}
+
+/// The scope, as a resource. The mutex only makes it `Sync`: it is always reached through `&mut`, never locked.
+#[derive(Resource)]
+pub(crate) struct Lent(Mutex<Scope>);
+
+impl Lent {
+    pub(crate) fn new(scope: Scope) -> Self {
+        Self(Mutex::new(scope))
+    }
+
+    #[inline(always)]
+    pub(crate) fn scope(&mut self) -> &Scope {
+        self.0.get_mut()
+    }
+}
+
+/// The scope of a World.
+pub(crate) fn of(world: &mut World) -> &Scope {
+    world.resource_mut::<Lent>().into_inner().scope()
+}
+
+/// The entity that carries the scope: resources are entities, and two entities can be borrowed together.
+pub(crate) fn entity(world: &World) -> Option<Entity> {
+    world.resource_entities().get(world.component_id::<Lent>()?)
+}

@@ -1,0 +1,73 @@
+//! Timers: which have come due, and their callbacks on their owners.
+
+use crate::context::Context;
+use crate::failure::guarded;
+use crate::process::{Flags, Private, Process, Vitals};
+use crate::scope::{self, Lent, Scope};
+use crate::systems::death::visit;
+use crate::timer::{Timer, TimerId};
+use bevy_ecs::change_detection::DetectChangesMut;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::system::{Commands, ResMut};
+use bevy_ecs::world::World;
+
+/// The system: two looks when there is nothing to do.
+pub(crate) fn janitor(mut lent: ResMut<Lent>, mut commands: Commands) {
+    let scope = lent.bypass_change_detection().scope();
+    let group = scope.beat.group() as usize;
+    let rings = scope.ringing.borrow().get(group).is_some_and(|waiting| !waiting.is_empty());
+    if rings || scope.alarms.borrow().is_due(scope.now()) {
+        commands.queue(ring);
+    }
+}
+
+/// Sorts the due alarms to their owners' groups, and runs those of the group that ticks.
+fn ring(world: &mut World) {
+    loop {
+        let now = scope::of(world).now();
+        let Some(alarm) = scope::of(world).alarms.borrow_mut().pop_due(now) else { break };
+        let Some(group) = world.get::<Vitals>(alarm.entity()).map(|vitals| vitals.group as usize) else { continue };
+        let mut ringing = scope::of(world).ringing.borrow_mut();
+        if ringing.len() <= group {
+            ringing.resize_with(group + 1, Vec::new);
+        }
+        ringing[group].push((alarm.entity(), alarm.id, alarm.due));
+    }
+    let group = scope::of(world).beat.group() as usize;
+    let rung = scope::of(world).ringing.borrow_mut().get_mut(group).map(std::mem::take).unwrap_or_default();
+    for (entity, timer, due) in rung {
+        let Some(kind) = world.get::<Vitals>(entity).map(|vitals| vitals.address.0.kind) else { continue };
+        let call = scope::of(world).kinds.borrow()[kind as usize].ring;
+        call(world, entity, timer, due);
+    }
+}
+
+/// Runs one timer of one process and sets it anew if it repeats.
+pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerId, due: u64) {
+    visit::<P>(world, entity, |process, cx| {
+        let Context { vitals, private, scope } = cx;
+        if vitals.flags.has(Flags::DYING) || scope.control.is_braked() {
+            return;
+        }
+        let Some(mut call) = find(private, id).and_then(|timer| timer.call.take()) else { return };
+        let cx = Context { vitals: &mut *vitals, private: &mut *private, scope };
+        guarded("timer", process, cx, &mut call);
+        let Some(timer) = find(private, id) else { return };
+        let Some(period) = timer.period else {
+            private.belongings().timers.retain(|timer| timer.id != id);
+            return;
+        };
+        timer.call = Some(call);
+        scope.alarms.borrow_mut().set(next_due(due, period, scope), vitals.address.clone(), id);
+    });
+}
+
+/// The first instant of the rhythm after now.
+fn next_due(due: u64, period: u64, scope: &Scope) -> u64 {
+    let passed = scope.now().saturating_sub(due) / period;
+    due.saturating_add(period.saturating_mul(passed + 1))
+}
+
+fn find<P: Process>(private: &mut Private<P>, id: TimerId) -> Option<&mut Timer<P>> {
+    private.0.as_mut()?.timers.iter_mut().find(|timer| timer.id == id)
+}

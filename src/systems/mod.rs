@@ -1,0 +1,28 @@
+//! What runs in a tick, one file a system.
+//!
+//! Each group's schedule holds, in this order: per process type its `life`, then the user's systems where
+//! they ordered them, then `janitor` and `settle`.
+
+pub mod birth;
+pub(crate) mod death;
+pub(crate) mod fallback;
+pub(crate) mod janitor;
+pub(crate) mod life;
+pub(crate) mod marker;
+pub(crate) mod order;
+pub(crate) mod settle;
+
+use bevy_ecs::schedule::SystemSet;
+
+/// The parts of a tick.
+#[derive(SystemSet, Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Step {
+    /// Lives and user systems.
+    Live,
+    /// Lives alone, inside of that.
+    Lives,
+    /// Timers.
+    Janitor,
+    /// Deaths and births.
+    Settle,
+}

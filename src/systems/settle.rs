@@ -1,0 +1,28 @@
+//! Deaths and births: what the lives of a tick asked for, done when they are through.
+
+use crate::scope::{self, Lent};
+use crate::systems::death;
+use bevy_ecs::change_detection::DetectChangesMut;
+use bevy_ecs::system::{Commands, ResMut};
+use bevy_ecs::world::World;
+
+/// The system: one look when there is nothing to do.
+pub(crate) fn settle(mut lent: ResMut<Lent>, mut commands: Commands) {
+    if lent.bypass_change_detection().scope().beat.is_unsettled() {
+        commands.queue(now);
+    }
+}
+
+/// One round: deaths first, so that their names are free, then all else in order. What this round itself asks for waits
+/// for the next, so that a process that spawns for ever can't hold its head.
+pub(crate) fn now(world: &mut World) {
+    let scope = scope::of(world);
+    scope.beat.settle();
+    let dying = std::mem::take(&mut *scope.leaving.borrow_mut());
+    let calls = scope.take_deferred();
+    death::bury(world, dying);
+    for call in calls {
+        call(world);
+    }
+    world.flush();
+}

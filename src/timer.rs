@@ -1,0 +1,84 @@
+//! Timers: callbacks at an instant, or at every so often.
+
+use crate::context::Context;
+use crate::post::Address;
+use crate::process::Process;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::error::Result;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// A callback on the process that set it.
+pub(crate) type Callback<P> = Box<dyn FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync>;
+
+/// Names a timer of one process, to cancel it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TimerId(pub(crate) u32);
+
+/// A timer as its owner keeps it.
+pub(crate) struct Timer<P: Process> {
+    pub(crate) id: TimerId,
+    /// Nanoseconds between calls; `None` for a single call.
+    pub(crate) period: Option<u64>,
+    /// Taken out while it runs, so that it may set and cancel timers, itself among them.
+    pub(crate) call: Option<Callback<P>>,
+}
+
+/// A timer as its head keeps it: when to look at whom.
+pub(crate) struct Alarm {
+    pub(crate) due: u64,
+    /// Order of setting, so that equal instants have an order.
+    number: u64,
+    pub(crate) owner: Address,
+    pub(crate) id: TimerId,
+}
+
+impl Alarm {
+    pub(crate) fn entity(&self) -> Entity {
+        self.owner.entity()
+    }
+}
+
+/// All alarms of a head, soonest first.
+#[derive(Default)]
+pub(crate) struct Alarms {
+    heap: BinaryHeap<Reverse<Alarm>>,
+    set: u64,
+}
+
+impl Alarms {
+    pub(crate) fn set(&mut self, due: u64, owner: Address, id: TimerId) {
+        let number = self.set;
+        self.set += 1;
+        self.heap.push(Reverse(Alarm { due, number, owner, id }));
+    }
+
+    #[inline]
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        self.heap.peek().is_some_and(|Reverse(alarm)| alarm.due <= now)
+    }
+
+    pub(crate) fn pop_due(&mut self, now: u64) -> Option<Alarm> {
+        if self.is_due(now) { self.heap.pop().map(|Reverse(alarm)| alarm) } else { None }
+    }
+}
+
+impl PartialEq for Alarm {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Alarm {}
+
+impl PartialOrd for Alarm {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Alarm {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.due, self.number).cmp(&(other.due, other.number))
+    }
+}

@@ -6,9 +6,7 @@ use crate::stats::GroupStats;
 use crate::systems::order::AsRegistered;
 use crate::systems::{Step, janitor, settle};
 use bevy_ecs::schedule::passes::AutoInsertApplyDeferredPass;
-use bevy_ecs::schedule::{
-    IntoScheduleConfigs, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor,
-};
+use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
 
 /// A tick that starts later than this share of its period counts as late.
 const LATE: u64 = 10;

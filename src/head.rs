@@ -1,13 +1,13 @@
 //! A head: one World and the frequency groups placed on it, ticked in order of their deadlines.
 
+use crate::bell;
 use crate::cause::Cause;
 use crate::control::Control;
+use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
 use crate::scope::{self, Beat, Change, Lent, Scope};
 use crate::systems::{birth, death, fallback, settle};
-use crate::bell;
-use crate::group::{Group, GroupPlan};
 use bevy_ecs::change_detection::CheckChangeTicks;
 use bevy_ecs::observer::On;
 use bevy_ecs::system::ResMut;
@@ -53,16 +53,7 @@ impl Head {
         birth::watch_settings(&mut world);
         fallback::install(&mut world);
         fallback::forget();
-        Self {
-            world,
-            groups: Vec::new(),
-            agenda: Vec::new(),
-            control,
-            link,
-            beat,
-            started: false,
-            busy_until: 0,
-        }
+        Self { world, groups: Vec::new(), agenda: Vec::new(), control, link, beat, started: false, busy_until: 0 }
     }
 
     /// Takes over a group as the builder has laid it out, before the start.

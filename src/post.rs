@@ -157,11 +157,11 @@ impl Book {
 
 impl Post {
     /// Keeps `name` for a process about to be born. `false` when it is taken.
-    pub(crate) fn reserve(&self, name: &Cow<'static, str>) -> bool {
+    pub(crate) fn reserve(&self, name: Cow<'static, str>) -> bool {
         let mut book = self.book.write();
-        let free = book.find(name).is_none();
+        let free = book.find(&name).is_none();
         if free {
-            book.insert(Entry::Reserved(name.clone()));
+            book.insert(Entry::Reserved(name));
         }
         free
     }
@@ -171,7 +171,7 @@ impl Post {
         loop {
             *next += 1;
             let name = if *next == 1 { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}-{next}")) };
-            if self.reserve(&name) {
+            if self.reserve(name.clone()) {
                 return name;
             }
         }
@@ -232,21 +232,21 @@ mod tests {
     #[test]
     fn names_are_found_in_any_case_and_kept_as_written() {
         let post = Post::default();
-        assert!(post.reserve(&"Front-Left-Motor".into()));
-        assert!(!post.reserve(&"FRONT-left-motor".into()));
+        assert!(post.reserve("Front-Left-Motor".into()));
+        assert!(!post.reserve("FRONT-left-motor".into()));
         assert!(post.get("front-left-motor").is_none(), "reserved is not listed");
         post.list(&address("Front-Left-Motor", 0));
         assert_eq!(post.get("fRONT-lEFT-mOTOR").unwrap().name(), "Front-Left-Motor");
         post.release("front-LEFT-motor");
         assert!(post.get("Front-Left-Motor").is_none());
-        assert!(post.reserve(&"front-left-motor".into()));
+        assert!(post.reserve("front-left-motor".into()));
     }
 
     #[test]
     fn unnamed_processes_are_numbered_around_taken_names() {
         let post = Post::default();
         let mut next = 0;
-        assert!(post.reserve(&"motor-2".into()));
+        assert!(post.reserve("motor-2".into()));
         let names: Vec<_> = (0..3).map(|_| post.reserve_numbered("Motor", &mut next)).collect();
         assert_eq!(names, ["Motor", "Motor-3", "Motor-4"]);
     }

@@ -196,17 +196,21 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let head = ["group", "ticks", "dropped", "overruns", "late", "paused", "late p50", "p99", "max", "busy p50", "p99", "max"];
+        let head = [
+            "group", "ticks", "dropped", "overruns", "late", "paused", "late p50", "p99", "max", "busy p50", "p99",
+            "max",
+        ];
         let row = |group: &GroupReport| {
             let (late, busy) = (&group.lateness, &group.busy);
-            let times = [late.p50, late.p99, late.max, busy.p50, busy.p99, busy.max].map(|time| Short(time).to_string());
+            let times =
+                [late.p50, late.p99, late.max, busy.p50, busy.p99, busy.max].map(|time| Short(time).to_string());
             let counts = [group.ticks, group.dropped, group.overruns, group.late, group.paused].map(|n| n.to_string());
             let mut row = vec![group.group.clone()];
             row.extend(counts);
             row.extend(times);
             row
         };
-        write_table(f, &head, self.groups.iter().map(row).collect())?;
+        write_table(f, &head, &self.groups.iter().map(row).collect::<Vec<_>>())?;
         for group in self.groups.iter().filter(|group| !group.shift.is_zero()) {
             writeln!(f, "group {} was delayed by {} in all", group.group, Short(group.shift))?;
         }
@@ -224,14 +228,14 @@ impl Report {
             row
         };
         let head = ["process", "group", "lives", "errors", "panics", "paused", "state"];
-        write_table(f, &head, order.iter().take(SHOWN).map(row).collect())?;
+        write_table(f, &head, &order.iter().take(SHOWN).map(row).collect::<Vec<_>>())?;
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
         if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }
     }
 }
 
 /// Left-aligned first and last column where they are words, right-aligned numbers between.
-fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: Vec<Vec<String>>) -> fmt::Result {
+fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: &[Vec<String>]) -> fmt::Result {
     if rows.is_empty() {
         return Ok(());
     }
@@ -241,7 +245,7 @@ fn write_table(f: &mut fmt::Formatter<'_>, head: &[&str], rows: Vec<Vec<String>>
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let head: Vec<String> = head.iter().map(|&title| title.to_owned()).collect();
-    for row in std::iter::once(&head).chain(&rows) {
+    for row in std::iter::once(&head).chain(rows) {
         let mut line = String::new();
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let words = column == 0 || rows[0][column].parse::<f64>().is_err() && !rows[0][column].ends_with('s');
@@ -264,7 +268,13 @@ impl fmt::Display for Short {
             n if n < 1e9 => (n / 1e6, "ms"),
             n => (n / 1e9, "s"),
         };
-        let digits = if value >= 100.0 || unit == "ns" { 0 } else if value >= 10.0 { 1 } else { 2 };
+        let digits = if value >= 100.0 || unit == "ns" {
+            0
+        } else if value >= 10.0 {
+            1
+        } else {
+            2
+        };
         write!(f, "{value:.digits$} {unit}")
     }
 }

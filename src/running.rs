@@ -1,8 +1,8 @@
 //! A built application: what `run` drives, and what tests step through and look into.
 
-use crate::exit::Exit;
 use crate::cause::Cause;
 use crate::clock::nanos;
+use crate::exit::Exit;
 use crate::handle::ApplicationHandle;
 use crate::head::Head;
 use crate::process::Process;
@@ -76,14 +76,12 @@ impl Running {
     }
 
     /// Runs until the application ends.
-    #[must_use]
     pub fn run(mut self) -> Exit {
         while self.advance(None) {}
         self.finish()
     }
 
     /// Ends the application, if it has not ended by itself, and tells how it went.
-    #[must_use]
     pub fn finish(mut self) -> Exit {
         self.end(Cause::TimeUp);
         let end = self.head.control.end();

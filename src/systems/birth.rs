@@ -169,11 +169,12 @@ fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -
     }
     let kind = kind_of::<P>(world);
     let Ok(mut slot) = world.get_entity_mut(entity) else { return Err(Refusal::EntityGone) };
-    let name: Option<Cow<'static, str>> = slot.insert(bundle).get::<Name>().map(|name| Cow::Owned(name.as_str().to_owned()));
+    let name: Option<Cow<'static, str>> =
+        slot.insert(bundle).get::<Name>().map(|name| Cow::Owned(name.as_str().to_owned()));
     let scope = scope::of(world);
     let name = match name {
         Some(name) if name.is_empty() => return Err(Refusal::NameEmpty),
-        Some(name) if !scope.control.post.reserve(&name) => return Err(Refusal::NameTaken(name.into_owned())),
+        Some(name) if !scope.control.post.reserve(name.clone()) => return Err(Refusal::NameTaken(name.into_owned())),
         Some(name) => name,
         None => {
             let next = &mut scope.unnamed.borrow_mut()[kind as usize];

@@ -99,7 +99,10 @@ pub(crate) fn end_all(world: &mut World, cause: &Arc<Cause>) {
 pub(crate) fn safe_stop_all(world: &mut World) {
     let mut living: Vec<_> = {
         let mut query = world.query::<&Vitals>();
-        query.iter(world).map(|vitals| (vitals.address.0.birth, vitals.address.entity(), vitals.address.0.kind)).collect()
+        query
+            .iter(world)
+            .map(|vitals| (vitals.address.0.birth, vitals.address.entity(), vitals.address.0.kind))
+            .collect()
     };
     living.sort_unstable_by_key(|&(birth, ..)| birth);
     let kinds: Vec<_> = scope::of(world).kinds.borrow().clone();

@@ -194,6 +194,9 @@ mod tests {
             let pace = Pace { real: 1_000, app: 77, speed };
             for app in [77, 78, 1_000, 123_456_789, 31_536_000_000_000_000] {
                 let real = pace.real_at(app);
+                if real == u64::MAX {
+                    continue; // in more than 584 real years: never
+                }
                 assert!(pace.app_at(real) >= app);
                 assert!(real == pace.real || pace.app_at(real - 1) < app, "woken too late at speed {speed}");
             }

@@ -26,6 +26,7 @@ use std::time::Duration;
 /// Lent to each hook of a process.
 pub struct Context<'t, P: Process> {
     pub(crate) vitals: &'t mut Vitals,
+    pub(crate) flags: &'t mut Flags,
     pub(crate) private: &'t mut Private<P>,
     pub(crate) scope: &'t Scope,
 }
@@ -113,7 +114,7 @@ impl<P: Process> Context<'_, P> {
     /// Whether this process goes on: `false` from the moment it is to die.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.vitals.flags.has(Flags::DYING)
+        !self.flags.has(Flags::DYING)
     }
 
     /// Why this process dies; `None` while it lives.
@@ -145,14 +146,17 @@ impl<P: Process> Context<'_, P> {
     #[inline]
     #[must_use]
     pub fn dt(&self) -> Duration {
-        let last = self.vitals.last.max(self.scope.control.epoch.load(Relaxed));
+        let absent = self.flags.has(Flags::ABSENT.and(Flags::BACK));
+        let last = if absent { self.vitals.since } else { self.scope.lane(self.vitals).before };
+        let last = last.max(self.scope.control.epoch.load(Relaxed));
         Duration::from_nanos(self.scope.now().saturating_sub(last))
     }
 
     /// How often this process lives.
     #[must_use]
     pub fn frequency(&self) -> Frequency {
-        self.scope.groups.borrow()[self.vitals.group as usize].key.frequency
+        let group = self.scope.lane(self.vitals).group;
+        self.scope.groups.borrow()[group as usize].key.frequency
     }
 
     /// Changes how often this process lives, from the end of this tick on. Its next life is strictly later than now, at
@@ -209,7 +213,7 @@ impl<P: Process> Context<'_, P> {
     /// Ends this process in order: this life goes on to its end, then `death` runs. The first reason holds.
     pub fn die(&mut self, reason: impl Into<String>) {
         let cause = Cause::Died { process: self.name().to_owned(), reason: reason.into() };
-        self.scope.condemn(self.vitals, Arc::new(cause));
+        self.scope.condemn(self.vitals, self.flags, Arc::new(cause));
     }
 
     /// Ends the whole application in order: this tick goes on to its end, then all processes die. The first reason
@@ -334,26 +338,27 @@ impl Scope {
 
 /// Marks a process of this World for death.
 pub(crate) fn condemn(world: &mut World, entity: Entity, cause: Arc<Cause>) {
-    with_vitals(world, entity, |vitals, scope| scope.condemn(vitals, cause));
+    with_vitals(world, entity, |vitals, flags, scope| scope.condemn(vitals, flags, cause));
 }
 
 /// Pauses or resumes one process of this World.
 pub(crate) fn set_paused(world: &mut World, entity: Entity, paused: bool) {
-    with_vitals(world, entity, |vitals, scope| {
+    with_vitals(world, entity, |vitals, flags, scope| {
         if paused {
-            vitals.flags.set(Flags::PAUSED);
-        } else if vitals.flags.has(Flags::PAUSED) {
-            vitals.flags.clear(Flags::PAUSED);
-            vitals.flags.set(Flags::FRESH);
+            flags.set(Flags::PAUSED);
+        } else if flags.has(Flags::PAUSED) {
+            flags.clear(Flags::PAUSED);
+            flags.set(Flags::FRESH);
             scope.joined.borrow_mut().insert(vitals.address.entity(), scope.now());
         }
     });
 }
 
-fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&mut Vitals, &Scope)) {
+fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&Vitals, &mut Flags, &Scope)) {
     let Some(lent) = scope::entity(world) else { return };
     let Ok([mut process, mut lender]) = world.get_entity_mut([entity, lent]) else { return };
-    if let (Some(mut vitals), Some(mut lent)) = (process.get_mut::<Vitals>(), lender.get_mut::<scope::Lent>()) {
-        f(vitals.bypass_change_detection(), lent.scope());
+    let Ok((vitals, mut flags)) = process.get_components_mut::<(&Vitals, &mut Flags)>() else { return };
+    if let Some(mut lent) = lender.get_mut::<scope::Lent>() {
+        f(vitals, flags.bypass_change_detection(), lent.scope());
     }
 }

@@ -87,10 +87,16 @@ impl Control {
         self.stopping.load(Relaxed)
     }
 
-    /// Whether the e-brake is pulled: looked at between any two lives.
-    #[inline(always)]
+    /// Whether the e-brake is pulled.
+    #[inline]
     pub(crate) fn is_braked(&self) -> bool {
         self.braked.load(Relaxed)
+    }
+
+    /// The flag itself, looked at between any two lives.
+    #[inline(always)]
+    pub(crate) fn brake_flag(&self) -> &AtomicBool {
+        &self.braked
     }
 
     /// Begins an orderly end, unless one has begun; the first cause is kept.

@@ -3,7 +3,7 @@
 use crate::cause::Cause;
 use crate::context::Context;
 use crate::post::Address;
-use crate::process::Process;
+use crate::process::{Flags, Process, Vitals};
 use crate::scope::Scope;
 use bevy_ecs::error::{BevyError, Result};
 use std::any::Any;
@@ -25,7 +25,7 @@ pub(crate) fn guarded<P: Process>(
     match catch_unwind(AssertUnwindSafe(|| call(process, &mut cx))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => failed(hook, cx.scope, &cx.vitals.address, &error),
-        Err(panic) => panicked(hook, cx.scope, cx.vitals, &*panic),
+        Err(panic) => panicked(hook, cx.scope, cx.vitals, cx.flags, &*panic),
     }
 }
 
@@ -45,7 +45,8 @@ pub(crate) fn failed(hook: &'static str, scope: &Scope, address: &Address, error
 pub(crate) fn panicked(
     hook: &'static str,
     scope: &Scope,
-    vitals: &mut crate::process::Vitals,
+    vitals: &Vitals,
+    flags: &mut Flags,
     panic: &(dyn Any + Send),
 ) {
     let record = &vitals.address.0;
@@ -53,7 +54,7 @@ pub(crate) fn panicked(
     let message = message_of(panic);
     tracing::error!(process = vitals.address.name(), hook, message, "panicked");
     let cause = Cause::Panicked { process: vitals.address.name().to_owned(), message: message.to_owned() };
-    scope.condemn(vitals, Arc::new(cause));
+    scope.condemn(vitals, flags, Arc::new(cause));
 }
 
 fn may_log(scope: &Scope, address: &Address) -> bool {

@@ -6,7 +6,7 @@ use crate::control::Control;
 use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
-use crate::scope::{self, Beat, Change, Lent, Scope};
+use crate::scope::{self, Beat, Change, Lane, Lent, Scope};
 use crate::systems::{birth, death, fallback, settle};
 use bevy_ecs::change_detection::CheckChangeTicks;
 use bevy_ecs::observer::On;
@@ -208,13 +208,7 @@ impl Head {
     fn adopt_one(&mut self, change: Change) {
         match change {
             Change::Found => self.adopt_groups(),
-            Change::Install { group, kind } => {
-                self.adopt_groups();
-                let scope = scope::of(&mut self.world);
-                let kind = scope.kinds.borrow()[kind as usize];
-                let marker = scope.groups.borrow()[group as usize].marker;
-                (kind.install)(&mut self.world, marker, &mut self.groups[group as usize].schedule);
-            }
+            Change::Install { lane } => self.install(lane),
             Change::Population { group } => {
                 self.adopt_groups();
                 self.activate(group as usize);
@@ -226,6 +220,15 @@ impl Head {
                 self.groups[index].paused = paused;
             }
         }
+    }
+
+    fn install(&mut self, lane: u32) {
+        self.adopt_groups();
+        let scope = scope::of(&mut self.world);
+        let Lane { group, kind, .. } = scope.lanes.borrow()[lane as usize];
+        let install = scope.kinds.borrow()[kind as usize].install;
+        let marker = scope.groups.borrow()[group as usize].marker;
+        install(&mut self.world, lane, marker, &mut self.groups[group as usize].schedule);
     }
 
     /// Gives every entry of the scope its group.

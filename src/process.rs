@@ -133,20 +133,21 @@ pub(crate) fn short_name<T: ?Sized>() -> &'static str {
     &full[start..end]
 }
 
-/// The row that every tick touches: kept small.
+/// What is kept beside each process. No tick touches it but those of processes with a flag: lives are counted per lane.
 #[derive(Component)]
 pub(crate) struct Vitals {
     pub(crate) address: Address,
-    pub(crate) lives: u64,
-    /// Instant of the last life; of birth, before the first.
-    pub(crate) last: u64,
-    /// Index of the frequency group on this head.
-    pub(crate) group: u32,
-    pub(crate) flags: Flags,
+    /// Lives so far, less the runs of its lane: wraps, so that it may be negative.
+    pub(crate) lives_offset: u64,
+    /// While absent or just back: instant of the last life; of birth, before the first.
+    pub(crate) since: u64,
+    /// Index of its group and type on this head.
+    pub(crate) lane: u32,
 }
 
-/// Why a process needs a second look before it may live. None set: live.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+/// Why a process needs a second look before it may live. None set: live. The one byte of the library's own that a tick
+/// reads of each process.
+#[derive(Component, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Flags(u8);
 
 impl Flags {
@@ -158,14 +159,23 @@ impl Flags {
     pub(crate) const DYING: Self = Self(4);
     /// Its death has run.
     pub(crate) const OVER: Self = Self(8);
+    /// Did not live when its lane last ran.
+    pub(crate) const ABSENT: Self = Self(16);
+    /// Lives again for the first time after an absence.
+    pub(crate) const BACK: Self = Self(32);
 
     #[inline(always)]
     pub(crate) const fn is_clear(self) -> bool {
         self.0 == 0
     }
 
-    pub(crate) const fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
+    /// Whether any of these is set.
+    pub(crate) const fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
+    }
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     pub(crate) const fn set(&mut self, flag: Self) {
@@ -206,8 +216,9 @@ mod tests {
     }
 
     #[test]
-    fn the_hot_row_stays_small() {
+    fn what_stands_beside_a_process_stays_small() {
         assert!(size_of::<Vitals>() <= 32, "{}", size_of::<Vitals>());
+        assert_eq!(size_of::<Flags>(), 1);
         #[derive(Component)]
         struct Idle;
         impl Process for Idle {}

@@ -146,13 +146,15 @@ fn groups(head: &mut Head) -> Vec<GroupReport> {
 
 fn processes(head: &mut Head) -> Vec<ProcessReport> {
     let mut query = head.world.query::<&Vitals>();
-    let living: Vec<_> = query.iter(&head.world).map(|v| (v.address.clone(), v.group, v.lives)).collect();
+    let living: Vec<_> = query.iter(&head.world).map(|v| (v.address.clone(), v.lane, v.lives_offset)).collect();
     let scope = scope::of(&mut head.world);
+    let lanes = scope.lanes.borrow();
     let (kinds, groups, graveyard) = (scope.kinds.borrow(), scope.groups.borrow(), scope.graveyard.borrow());
     let mut all: Vec<(u64, ProcessReport)> = Vec::new();
-    for (address, group, lives) in &living {
-        let kind = kinds[address.0.kind as usize].name;
-        all.push((address.0.birth, process(address, kind, &groups[*group as usize].key.to_string(), *lives)));
+    for (address, lane, lives_offset) in &living {
+        let lane = lanes[*lane as usize];
+        let (kind, group) = (kinds[lane.kind as usize].name, groups[lane.group as usize].key.to_string());
+        all.push((address.0.birth, process(address, kind, &group, lives_offset.wrapping_add(lane.runs))));
     }
     for dead in &graveyard.recent {
         all.push((dead.address.0.birth, process(&dead.address, dead.kind, &dead.group.to_string(), dead.lives)));

@@ -7,7 +7,8 @@ use crate::cause::Cause;
 use crate::control::Control;
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
-use crate::process::Vitals;
+use crate::process::{Flags, Vitals};
+use crate::run_level::RunLevel;
 use crate::timer::{Alarms, TimerId};
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
@@ -98,16 +99,37 @@ pub(crate) struct GroupEntry {
     /// The zero-size component that its processes carry.
     pub(crate) marker: ComponentId,
     pub(crate) population: u32,
-    /// Which types already have their systems in it, by kind.
-    pub(crate) installed: Vec<bool>,
+}
+
+/// All processes of one type in one group. They live together, so their lives are counted together.
+#[derive(Clone, Copy)]
+pub(crate) struct Lane {
+    pub(crate) group: u32,
+    pub(crate) kind: u32,
+    /// How often its lives have run.
+    pub(crate) runs: u64,
+    /// When they ran last.
+    pub(crate) last: u64,
+    /// When they ran before that.
+    pub(crate) before: u64,
+}
+
+impl Lane {
+    /// Its lives run, now.
+    #[inline]
+    pub(crate) fn run(&mut self, now: u64) {
+        self.runs += 1;
+        self.before = self.last;
+        self.last = now;
+    }
 }
 
 /// What a head must do to its groups between two ticks.
 pub(crate) enum Change {
     /// A new entry stands in [`Scope::groups`].
     Found,
-    /// Processes of this kind now live in this group.
-    Install { group: u32, kind: u32 },
+    /// A new lane needs its systems.
+    Install { lane: u32 },
     /// The first process has come, or the last has gone.
     Population { group: u32 },
     /// Settings were asked for.
@@ -122,7 +144,7 @@ pub(crate) struct Kind {
     pub(crate) type_id: TypeId,
     pub(crate) name: &'static str,
     /// Adds the type's systems to a group's schedule.
-    pub(crate) install: fn(&mut World, ComponentId, &mut Schedule),
+    pub(crate) install: fn(&mut World, u32, ComponentId, &mut Schedule),
     /// Runs the process's `safe_stop`.
     pub(crate) safe_stop: fn(&mut World, Entity),
     /// Runs one timer of the process.
@@ -183,6 +205,7 @@ pub(crate) struct Scope {
     /// Births have a group from the start; late ones must wait for a later tick.
     pub(crate) started: Cell<bool>,
     pub(crate) groups: RefCell<Vec<GroupEntry>>,
+    pub(crate) lanes: RefCell<Vec<Lane>>,
     pub(crate) kinds: RefCell<Vec<Kind>>,
     /// How many unnamed processes each kind has had.
     pub(crate) unnamed: RefCell<Vec<u32>>,
@@ -207,6 +230,7 @@ impl Scope {
             beat: Arc::default(),
             started: Cell::new(false),
             groups: RefCell::default(),
+            lanes: RefCell::default(),
             kinds: RefCell::default(),
             unnamed: RefCell::default(),
             leaving: RefCell::default(),
@@ -239,20 +263,28 @@ impl Scope {
     }
 
     /// Marks a process for death at the end of this tick. The first cause holds.
-    pub(crate) fn condemn(&self, vitals: &mut Vitals, cause: Arc<Cause>) {
-        use crate::process::Flags;
-        use crate::run_level::RunLevel;
+    pub(crate) fn condemn(&self, vitals: &Vitals, flags: &mut Flags, cause: Arc<Cause>) {
         if !vitals.address.0.ends_by(cause) {
             return;
         }
-        vitals.flags.set(Flags::DYING);
+        flags.set(Flags::DYING);
         vitals.address.set_run_level(RunLevel::Cleanup);
         self.leaving.borrow_mut().push(vitals.address.entity());
         self.beat.unsettle();
     }
 
-    /// Counts one process in or out of a group.
-    pub(crate) fn count(&self, group: u32, joins: bool) {
+    pub(crate) fn lane(&self, vitals: &Vitals) -> Lane {
+        self.lanes.borrow()[vitals.lane as usize]
+    }
+
+    /// How often a process has lived.
+    pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
+        vitals.lives_offset.wrapping_add(self.lane(vitals).runs)
+    }
+
+    /// Counts one process in or out of the group of its lane.
+    pub(crate) fn count(&self, lane: u32, joins: bool) {
+        let group = self.lanes.borrow()[lane as usize].group;
         let mut groups = self.groups.borrow_mut();
         let population = &mut groups[group as usize].population;
         *population = if joins { *population + 1 } else { *population - 1 };

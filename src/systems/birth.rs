@@ -7,10 +7,9 @@ use crate::key::{GroupKey, InGroup};
 use crate::post::{Address, Record};
 use crate::process::{Flags, Private, Process, Vitals, short_name};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Change, GroupEntry, Kind, Scope};
+use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
 use crate::systems::{death, janitor, life, marker};
 use bevy_ecs::bundle::Bundle;
-use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::lifecycle::HookContext;
 use bevy_ecs::name::Name;
@@ -135,28 +134,31 @@ pub(crate) fn bear<P: Process>(
     let (key, fixed) = group_of(world, entity);
     let group = find_group(world, key);
     let scope = scope::of(world);
-    let mut vitals = Vitals { address, lives: 0, last: scope.now(), group, flags: Flags::default() };
+    let lane = lane_of(scope, group, address.0.kind);
+    let lives_offset = 0_u64.wrapping_sub(scope.lanes.borrow()[lane as usize].runs);
+    let mut vitals = Vitals { address, lives_offset, since: scope.now(), lane };
+    let mut flags = Flags::ABSENT;
     let mut private = Private::<P>(None);
     if scope.started.get() {
-        vitals.flags.set(Flags::FRESH);
+        flags.set(Flags::FRESH);
         scope.joined.borrow_mut().insert(entity, scope.now());
     }
-    scope.count(group, true);
+    scope.count(lane, true);
     scope.control.population.fetch_add(1, Relaxed);
     vitals.address.set_run_level(RunLevel::Buildup);
     scope.control.post.list(&vitals.address);
-    let cx = Context { vitals: &mut vitals, private: &mut private, scope };
+    let cx = Context { vitals: &mut vitals, flags: &mut flags, private: &mut private, scope };
     guarded("birth", &mut process, cx, P::birth);
-    if !vitals.flags.has(Flags::DYING) {
+    if !flags.has(Flags::DYING) {
         vitals.address.set_run_level(RunLevel::Run);
     }
-    let marker = enter(scope, group, vitals.address.0.kind);
+    let marker = scope.groups.borrow()[group as usize].marker;
     let name = Name::new(vitals.address.0.name.clone());
     let mut slot = world.entity_mut(entity);
     if fixed {
-        slot.insert((process, vitals, private));
+        slot.insert((process, flags, vitals, private));
     } else {
-        slot.insert((process, vitals, private, name));
+        slot.insert((process, flags, vitals, private, name));
     }
     marker::insert(&mut slot, marker);
     Ok(entity)
@@ -206,26 +208,24 @@ pub(crate) fn find_group(world: &mut World, key: GroupKey) -> u32 {
     let marker = marker::register(world, format!("Group({key})"));
     let scope = scope::of(world);
     let mut groups = scope.groups.borrow_mut();
-    groups.push(GroupEntry { key, marker, population: 0, installed: Vec::new() });
+    groups.push(GroupEntry { key, marker, population: 0 });
     let index = groups.len() as u32 - 1;
     drop(groups);
     scope.change(Change::Found);
     index
 }
 
-/// The marker of a group; sees to it that the kind has its systems there.
-fn enter(scope: &Scope, group: u32, kind: u32) -> ComponentId {
-    let mut groups = scope.groups.borrow_mut();
-    let entry = &mut groups[group as usize];
-    let marker = entry.marker;
-    if entry.installed.len() <= kind as usize {
-        entry.installed.resize(kind as usize + 1, false);
+/// The lane of a type in a group, made if need be.
+fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
+    let mut lanes = scope.lanes.borrow_mut();
+    if let Some(lane) = lanes.iter().position(|lane| (lane.group, lane.kind) == (group, kind)) {
+        return lane as u32;
     }
-    if !std::mem::replace(&mut entry.installed[kind as usize], true) {
-        drop(groups);
-        scope.change(Change::Install { group, kind });
-    }
-    marker
+    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0 });
+    let lane = lanes.len() as u32 - 1;
+    drop(lanes);
+    scope.change(Change::Install { lane });
+    lane
 }
 
 /// The number of a process type on this head, made known at its first birth.
@@ -263,25 +263,36 @@ pub(crate) fn watch_settings(world: &mut World) {
 }
 
 fn regroup(world: &mut World, entity: Entity) {
-    if world.get::<Vitals>(entity).is_none_or(|vitals| vitals.flags.has(Flags::DYING)) {
+    if world.get::<Flags>(entity).is_none_or(|flags| flags.has(Flags::DYING.and(Flags::OVER))) {
         return;
     }
     let (key, _) = group_of(world, entity);
-    let to = find_group(world, key);
-    let Some(mut vitals) = world.get_mut::<Vitals>(entity) else { return };
-    let (from, kind) = (vitals.group, vitals.address.0.kind);
-    if from == to {
+    let group = find_group(world, key);
+    let Some(from) = world.get::<Vitals>(entity).map(|vitals| vitals.lane) else { return };
+    let scope = scope::of(world);
+    let left = scope.lanes.borrow()[from as usize];
+    if left.group == group {
         return;
     }
-    vitals.group = to;
-    vitals.flags.set(Flags::FRESH);
-    let scope = scope::of(world);
+    let to = lane_of(scope, group, left.kind);
+    let runs = scope.lanes.borrow()[to as usize].runs;
     scope.joined.borrow_mut().insert(entity, scope.now());
     scope.count(from, false);
     scope.count(to, true);
-    let old = scope.groups.borrow()[from as usize].marker;
-    let new = enter(scope, to, kind);
+    let (old, new) = {
+        let groups = scope.groups.borrow();
+        (groups[left.group as usize].marker, groups[group as usize].marker)
+    };
     let mut process = world.entity_mut(entity);
+    if let Ok((mut vitals, mut flags)) = process.get_components_mut::<(&mut Vitals, &mut Flags)>() {
+        if !flags.has(Flags::ABSENT) {
+            vitals.since = left.last;
+        }
+        vitals.lives_offset = vitals.lives_offset.wrapping_add(left.runs).wrapping_sub(runs);
+        vitals.lane = to;
+        flags.clear(Flags::BACK);
+        flags.set(Flags::FRESH.and(Flags::ABSENT));
+    }
     process.remove_by_id(old);
     marker::insert(&mut process, new);
 }

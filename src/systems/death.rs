@@ -23,17 +23,18 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Runs when a process of this type is about to leave the World.
 pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
-    let Ok((mut process, mut vitals, mut private)) = rows.get_mut(gone.entity) else { return };
-    let vitals = vitals.bypass_change_detection();
-    if vitals.flags.has(Flags::OVER) {
+    let Ok((mut process, mut flags, mut vitals, mut private)) = rows.get_mut(gone.entity) else { return };
+    let (vitals, flags) = (vitals.bypass_change_detection(), flags.bypass_change_detection());
+    if flags.has(Flags::OVER) {
         return;
     }
-    vitals.flags.set(Flags::DYING);
+    flags.set(Flags::DYING);
     vitals.address.0.ends_by(Arc::new(Cause::Despawned));
     vitals.address.set_run_level(RunLevel::Halt);
-    let cx = Context { vitals: &mut *vitals, private: private.bypass_change_detection(), scope };
+    let private = private.bypass_change_detection();
+    let cx = Context { vitals: &mut *vitals, flags: &mut *flags, private, scope };
     guarded("death", &mut *process, cx, P::death);
-    vitals.flags.set(Flags::OVER);
+    flags.set(Flags::OVER);
     unlist(vitals, scope);
 }
 
@@ -42,17 +43,18 @@ fn unlist(vitals: &Vitals, scope: &Scope) {
     let address = &vitals.address;
     address.set_run_level(RunLevel::Unset);
     let because = address.0.cause.lock().clone().unwrap_or_else(|| Arc::new(Cause::Despawned));
-    tracing::debug!(process = address.name(), lives = vitals.lives, cause = %because, "died");
+    let lives = scope.lives(vitals);
+    tracing::debug!(process = address.name(), lives, cause = %because, "died");
     scope.control.post.release(address.name());
     scope.joined.borrow_mut().remove(&address.entity());
     let departed = Departed {
         address: address.clone(),
         kind: scope.kinds.borrow()[address.0.kind as usize].name,
-        group: scope.groups.borrow()[vitals.group as usize].key.clone(),
-        lives: vitals.lives,
+        group: scope.groups.borrow()[scope.lane(vitals).group as usize].key.clone(),
+        lives,
     };
     scope.graveyard.borrow_mut().bury(departed);
-    scope.count(vitals.group, false);
+    scope.count(vitals.lane, false);
     end_if_last(&scope.control, address.name(), &because);
 }
 
@@ -81,12 +83,11 @@ pub(crate) fn bury(world: &mut World, dying: Vec<Entity>) {
 
 /// Ends every process of this World: first condemned, then buried, the youngest first.
 pub(crate) fn end_all(world: &mut World, cause: &Arc<Cause>) {
-    let mut query = world.query::<&mut Vitals>();
+    let mut query = world.query::<(&Vitals, &mut Flags)>();
     let mut living: Vec<(u64, Entity)> = Vec::new();
-    for mut vitals in query.iter_mut(world) {
-        let vitals = vitals.bypass_change_detection();
+    for (vitals, mut flags) in query.iter_mut(world) {
         vitals.address.0.ends_by(cause.clone());
-        vitals.flags.set(Flags::DYING);
+        flags.set(Flags::DYING);
         vitals.address.set_run_level(RunLevel::Cleanup);
         living.push((vitals.address.0.birth, vitals.address.entity()));
     }
@@ -121,7 +122,8 @@ pub(crate) fn visit<P: Process>(world: &mut World, entity: Entity, f: impl FnOnc
     let Some(lender) = scope::entity(world) else { return };
     let Ok([mut process, mut lender]) = world.get_entity_mut([entity, lender]) else { return };
     let Some(mut lent) = lender.get_mut::<Lent>() else { return };
-    let Ok((mut process, mut vitals, mut private)) = process.get_components_mut::<Row<P>>() else { return };
+    let Ok((mut process, mut flags, mut vitals, mut private)) = process.get_components_mut::<Row<P>>() else { return };
+    let flags = flags.bypass_change_detection();
     let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-    f(&mut process, Context { vitals, private, scope: lent.bypass_change_detection().scope() });
+    f(&mut process, Context { vitals, flags, private, scope: lent.bypass_change_detection().scope() });
 }

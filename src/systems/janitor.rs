@@ -26,7 +26,8 @@ fn ring(world: &mut World) {
     loop {
         let now = scope::of(world).now();
         let Some(alarm) = scope::of(world).alarms.borrow_mut().pop_due(now) else { break };
-        let Some(group) = world.get::<Vitals>(alarm.entity()).map(|vitals| vitals.group as usize) else { continue };
+        let Some(lane) = world.get::<Vitals>(alarm.entity()).map(|vitals| vitals.lane as usize) else { continue };
+        let group = scope::of(world).lanes.borrow()[lane].group as usize;
         let mut ringing = scope::of(world).ringing.borrow_mut();
         if ringing.len() <= group {
             ringing.resize_with(group + 1, Vec::new);
@@ -45,12 +46,12 @@ fn ring(world: &mut World) {
 /// Runs one timer of one process and sets it anew if it repeats.
 pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerId, due: u64) {
     visit::<P>(world, entity, |process, cx| {
-        let Context { vitals, private, scope } = cx;
-        if vitals.flags.has(Flags::DYING) || scope.control.is_braked() {
+        let Context { vitals, flags, private, scope } = cx;
+        if flags.has(Flags::DYING) || scope.control.is_braked() {
             return;
         }
         let Some(mut call) = find(private, id).and_then(|timer| timer.call.take()) else { return };
-        let cx = Context { vitals: &mut *vitals, private: &mut *private, scope };
+        let cx = Context { vitals: &mut *vitals, flags, private: &mut *private, scope };
         guarded("timer", process, cx, &mut call);
         let Some(timer) = find(private, id) else { return };
         let Some(period) = timer.period else {

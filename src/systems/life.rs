@@ -14,80 +14,110 @@ use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule};
 use bevy_ecs::system::{ParamBuilder, Query, QueryParamBuilder, ResMut, SystemParamBuilder};
 use bevy_ecs::world::World;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::slice::from_mut;
 use std::sync::atomic::Ordering::Relaxed;
 
-pub(crate) type Row<P> = (&'static mut P, &'static mut Vitals, &'static mut Private<P>);
+pub(crate) type Row<P> = (&'static mut P, &'static mut Flags, &'static mut Vitals, &'static mut Private<P>);
 
-/// Adds the system of this type to the schedule of the group with this marker.
-pub(crate) fn install<P: Process>(world: &mut World, marker: ComponentId, schedule: &mut Schedule) {
+/// Adds the system of one lane to the schedule of its group.
+pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: ComponentId, schedule: &mut Schedule) {
     let rows = QueryParamBuilder::new(move |query| {
         query.with_id(marker);
     });
-    let system = (rows, ParamBuilder).build_state(world).build_system(live::<P>);
+    let system = (rows, ParamBuilder::resource_mut::<Lent>())
+        .build_state(world)
+        .build_system(move |rows: Query<Row<P>>, lent: ResMut<Lent>| live(lane, rows, lent));
     schedule.add_systems(system.in_set(LifeOf::<P>::LifeOf).in_set(Step::Live).in_set(Step::Lives));
 }
 
-fn live<P: Process>(mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
+fn live<P: Process>(lane: u32, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
+    scope.lanes.borrow_mut()[lane as usize].run(scope.now());
     if let Ok(tables) = rows.contiguous_iter_mut() {
-        for (mut processes, mut vitals, mut privates) in tables {
-            batch(&mut processes, vitals.bypass_change_detection(), privates.bypass_change_detection(), scope);
+        for (mut processes, mut flags, mut vitals, mut privates) in tables {
+            let flags = flags.bypass_change_detection();
+            let (vitals, privates) = (vitals.bypass_change_detection(), privates.bypass_change_detection());
+            batch(&mut processes, flags, vitals, privates, scope);
         }
     } else {
         // A sparse-set component has no slices.
-        for (mut process, mut vitals, mut private) in &mut rows {
-            let one = std::slice::from_mut(&mut *process);
+        for (mut process, mut flags, mut vitals, mut private) in &mut rows {
+            let flags = from_mut(flags.bypass_change_detection());
             let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-            batch(one, std::slice::from_mut(vitals), std::slice::from_mut(private), scope);
+            batch(from_mut(&mut *process), flags, from_mut(vitals), from_mut(private), scope);
         }
     }
 }
 
-fn batch<P: Process>(processes: &mut [P], vitals: &mut [Vitals], privates: &mut [Private<P>], scope: &Scope) {
-    let len = processes.len();
-    let (vitals, privates) = (&mut vitals[..len], &mut privates[..len]);
-    let now = scope.now();
-    let mut next = 0;
-    while next < len {
-        let run = catch_unwind(AssertUnwindSafe(|| {
-            while next < len && !scope.control.is_braked() {
-                let index = next;
-                next += 1;
-                one(&mut processes[index], &mut vitals[index], &mut privates[index], scope, now);
-            }
-        }));
-        match run {
-            Ok(()) => return,
-            Err(panic) => {
-                let culprit = &mut vitals[next - 1];
-                culprit.last = now;
-                panicked("life", scope, culprit, &*panic);
-            }
-        }
+/// All rows of one table. After a panic, goes on behind the culprit.
+fn batch<P: Process>(
+    processes: &mut [P],
+    flags: &mut [Flags],
+    vitals: &mut [Vitals],
+    privates: &mut [Private<P>],
+    scope: &Scope,
+) {
+    let mut begun = 0;
+    loop {
+        let run = AssertUnwindSafe(|| run_from(&mut begun, processes, flags, vitals, privates, scope));
+        let Err(panic) = catch_unwind(run) else { return };
+        panicked("life", scope, &vitals[begun - 1], &mut flags[begun - 1], &*panic);
     }
 }
 
+/// Runs the rows from `begun` on, and keeps count there: the count is only written, so that it costs the loop nothing.
+/// Beside the process itself, a row without a flag costs one byte read.
 #[inline(always)]
-fn one<P: Process>(process: &mut P, vitals: &mut Vitals, private: &mut Private<P>, scope: &Scope, now: u64) {
-    if !vitals.flags.is_clear() && !admitted(vitals, scope) {
-        return;
-    }
-    vitals.lives += 1;
-    let result = process.life(&mut Context { vitals, private, scope });
-    vitals.last = now;
-    if let Err(error) = result {
-        failed("life", scope, &vitals.address, &error);
+fn run_from<P: Process>(
+    begun: &mut usize,
+    processes: &mut [P],
+    flags: &mut [Flags],
+    vitals: &mut [Vitals],
+    privates: &mut [Private<P>],
+    scope: &Scope,
+) {
+    let first = *begun;
+    let brake = scope.control.brake_flag();
+    let rows = processes[first..].iter_mut().zip(&mut flags[first..]);
+    let rows = rows.zip(&mut vitals[first..]).zip(&mut privates[first..]);
+    for (offset, (((process, flags), vitals), private)) in rows.enumerate() {
+        if (brake.load(Relaxed) || !flags.is_clear()) && !admitted(vitals, flags, scope) {
+            continue;
+        }
+        *begun = first + offset + 1;
+        if let Err(error) = process.life(&mut Context { vitals, flags, private, scope }) {
+            failed("life", scope, &vitals.address, &error);
+        }
     }
 }
 
-/// The second look at a process with a flag.
+/// The second look at a process with a flag, or at any when the e-brake is pulled.
 #[cold]
 #[inline(never)]
-fn admitted(vitals: &mut Vitals, scope: &Scope) -> bool {
-    if vitals.flags.has(Flags::DYING) || vitals.flags.has(Flags::OVER) {
+fn admitted(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
+    let may = !scope.control.is_braked() && may_live(vitals, flags, scope);
+    flags.clear(Flags::BACK);
+    if may {
+        if flags.has(Flags::ABSENT) {
+            flags.clear(Flags::ABSENT);
+            flags.set(Flags::BACK);
+        }
+    } else {
+        // Its lane counts a run that it had no part in.
+        vitals.lives_offset = vitals.lives_offset.wrapping_sub(1);
+        if !flags.has(Flags::ABSENT) {
+            vitals.since = scope.lane(vitals).before;
+            flags.set(Flags::ABSENT);
+        }
+    }
+    may
+}
+
+fn may_live(vitals: &Vitals, flags: &mut Flags, scope: &Scope) -> bool {
+    if flags.has(Flags::DYING.and(Flags::OVER)) {
         return false;
     }
-    if vitals.flags.has(Flags::PAUSED) {
+    if flags.has(Flags::PAUSED) {
         vitals.address.0.paused.fetch_add(1, Relaxed);
         return false;
     }
@@ -97,6 +127,6 @@ fn admitted(vitals: &mut Vitals, scope: &Scope) -> bool {
         return false;
     }
     joined.remove(&entity);
-    vitals.flags.clear(Flags::FRESH);
+    flags.clear(Flags::FRESH);
     true
 }

@@ -65,8 +65,21 @@ fn batch<P: Process>(
     }
 }
 
-/// Runs the rows from `begun` on, and keeps count there: the count is only written, so that it costs the loop nothing.
-/// Beside the process itself, a row without a flag costs one byte read.
+/// How many rows have begun to live. Written back when dropped, by unwinding too: while the loop runs it can stay in a
+/// register.
+struct Progress<'a> {
+    begun: &'a mut usize,
+    count: usize,
+}
+
+impl Drop for Progress<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.begun = self.count;
+    }
+}
+
+/// Runs the rows from `begun` on. Beside the process itself, a row without a flag costs one byte read.
 #[inline(always)]
 fn run_from<P: Process>(
     begun: &mut usize,
@@ -77,14 +90,15 @@ fn run_from<P: Process>(
     scope: &Scope,
 ) {
     let first = *begun;
+    let mut progress = Progress { begun, count: first };
     let brake = scope.control.brake_flag();
     let rows = processes[first..].iter_mut().zip(&mut flags[first..]);
     let rows = rows.zip(&mut vitals[first..]).zip(&mut privates[first..]);
-    for (offset, (((process, flags), vitals), private)) in rows.enumerate() {
+    for (((process, flags), vitals), private) in rows {
+        progress.count += 1;
         if (brake.load(Relaxed) || !flags.is_clear()) && !admitted(vitals, flags, scope) {
             continue;
         }
-        *begun = first + offset + 1;
         if let Err(error) = process.life(&mut Context { vitals, flags, private, scope }) {
             failed("life", scope, &vitals.address, &error);
         }

@@ -50,6 +50,8 @@ fn a_dead_planner_stops_the_rover_and_is_noticed() {
     let mut running = rover().clock(Clock::simulated()).build().expect("the rover is sound");
     assert!(running.run_for(Duration::from_secs(3)));
     assert_eq!(running.world().resource::<Referee>().missed(), 0);
+    let plant = running.world().resource::<Plant>();
+    assert!(plant.pushes() > 0 && plant.bumps() == 0, "it is through the gate, and has hit nothing else");
     running.handle().stop("planner", "pulled out").expect("it lives");
     assert!(running.run_for(Duration::from_secs(1)));
     assert!(running.world().resource::<Plant>().speed() < 0.01, "motors obey no stale command");

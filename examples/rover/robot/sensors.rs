@@ -1,0 +1,81 @@
+//! What the rover can know: each sensor takes the truth and hands out a reading with its own faults.
+
+use super::geometry::{Pose, Wheels, wrapped};
+use polycephaly::prelude::*;
+use polycephaly::rand::{Rng, RngExt};
+
+/// Standard deviation of an encoder reading, counts: play in the gear, and when exactly it was read.
+const ENCODER_NOISE: f64 = 4.0;
+/// Standard deviation of a gyro reading, rad/s.
+pub(crate) const GYRO_NOISE: f64 = 0.02;
+/// Standard deviation of the gyro's bias from one power-up to the next, rad/s.
+pub(crate) const GYRO_BIAS: f64 = 0.02;
+/// Standard deviations of a fix of the camera: m, and rad.
+pub(crate) const FIX_NOISE: (f64, f64) = (0.02, 0.03);
+
+/// A normally distributed number, near enough: the sum of twelve uniform ones. Made of additions only, so that it has the
+/// same bits on every machine.
+fn normal(rng: &mut impl Rng, deviation: f64) -> f64 {
+    let sum: f64 = (0..12).map(|_| rng.random::<f64>()).sum();
+    (sum - 6.0) * deviation
+}
+
+/// 200 Hz: both wheels' counters.
+#[derive(Component, Default)]
+pub(crate) struct Encoders {
+    /// Input: the real counters.
+    pub(crate) truth: Wheels<i64>,
+    /// Output: counts since the start.
+    pub(crate) reading: Wheels<f64>,
+}
+
+impl Process for Encoders {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let mut read = |counts: i64| counts as f64 + normal(cx.rng(), ENCODER_NOISE).round();
+        self.reading = Wheels { left: read(self.truth.left), right: read(self.truth.right) };
+        Ok(())
+    }
+}
+
+/// 200 Hz: the rate of turn, with a bias that nobody knows.
+#[derive(Component, Default)]
+pub(crate) struct Gyro {
+    /// Input: the real rate of turn, rad/s.
+    pub(crate) truth: f64,
+    /// Output: rad/s.
+    pub(crate) reading: f64,
+    bias: f64,
+}
+
+impl Process for Gyro {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        self.bias = normal(cx.rng(), GYRO_BIAS);
+        Ok(())
+    }
+
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        self.reading = self.truth + self.bias + normal(cx.rng(), GYRO_NOISE);
+        Ok(())
+    }
+}
+
+/// 1 Hz: a camera under the ceiling that sees the marker on the rover's back. Coarse, but it never drifts.
+#[derive(Component, Default)]
+pub(crate) struct Camera {
+    /// Input: the real pose.
+    pub(crate) truth: Pose,
+    /// Output.
+    pub(crate) fix: Pose,
+}
+
+impl Process for Camera {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let (position, heading) = FIX_NOISE;
+        self.fix = Pose {
+            x: self.truth.x + normal(cx.rng(), position),
+            y: self.truth.y + normal(cx.rng(), position),
+            heading: wrapped(self.truth.heading + normal(cx.rng(), heading)),
+        };
+        Ok(())
+    }
+}

@@ -70,13 +70,9 @@ mod daemon {
         let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
         let peak = std::mem::take(&mut cpu.peak);
         let [got, sent] = network.per_second.map(|bytes| bytes / 1000.0);
-        println!(
-            "cpu {:3.0} %, peak {:3.0} %   memory {:.2} of {:.2} GiB   network {got:.1} kB/s in, {sent:.1} kB/s out",
-            cpu.load * 100.0,
-            peak * 100.0,
-            gib(memory.used),
-            gib(memory.total),
-        );
+        print!("cpu {:3.0} %, peak {:3.0} %   ", cpu.load * 100.0, peak * 100.0);
+        print!("memory {:.2} of {:.2} GiB   ", gib(memory.used), gib(memory.total));
+        println!("network {got:.1} kB/s in, {sent:.1} kB/s out");
     }
 
     pub(crate) fn watch(time: Option<Duration>) -> Exit {
@@ -95,20 +91,18 @@ mod daemon {
 
 #[cfg(target_os = "linux")]
 fn main() -> polycephaly::exit::Exit {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let seconds = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Ok(None),
-        ["--seconds", number] => {
-            number.parse().map(|seconds| Some(std::time::Duration::from_secs(seconds))).map_err(|_| 2)
-        }
-        ["--help"] => Err(0),
-        _ => Err(2),
-    };
-    let time = seconds.unwrap_or_else(|code| {
+    fn usage(code: i32) -> ! {
         println!("sentinel [--seconds N]: watches CPU, memory and network for N seconds, or until Ctrl-C");
         std::process::exit(code)
-    });
-    daemon::watch(time)
+    }
+    let mut args = std::env::args().skip(1);
+    let seconds = match args.next().as_deref() {
+        None => None,
+        Some("--seconds") => args.next().and_then(|number| number.parse().ok()).or_else(|| usage(2)),
+        Some("--help") => usage(0),
+        Some(_) => usage(2),
+    };
+    daemon::watch(seconds.map(std::time::Duration::from_secs))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -14,8 +14,8 @@ counted 3
 ";
 
 /// The fixture is built in a copy, beside a copy of this package's lock file: so it takes the versions that are already
-/// here, needs no network, and leaves no lock file in the source tree. It shares the target directory, so that most
-/// dependencies are already built.
+/// here, needs no network, and leaves no lock file in the source tree. Its first build takes a while, as without this
+/// package's dev-dependencies some crates have other features; in the shared target directory that is done once.
 #[test]
 fn a_crate_with_no_other_dependency_says_hello() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

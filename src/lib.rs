@@ -1,4 +1,4 @@
-//! Many small processes, each living so many times a second.
+#![doc = include_str!("../README.md")]
 
 // Floor 0: values.
 mod bell;

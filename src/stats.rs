@@ -88,7 +88,7 @@ pub(crate) mod as_nanos {
     }
 }
 
-/// What a group counts. Every due tick ends in exactly one of `ticks`, `dropped`, `paused` and `suspended`.
+/// What a group counts. Every due tick ends in exactly one of `ticks`, `dropped` and `paused`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GroupStats {
     pub(crate) ticks: u64,

@@ -25,4 +25,9 @@ pub(crate) fn now(world: &mut World) {
         call(world);
     }
     world.flush();
+    let scope = scope::of(world);
+    if !scope.changes.borrow().is_empty() {
+        // The head looks at them after this: those that lives asked for, and those that this round has made.
+        scope.beat.unsettle();
+    }
 }

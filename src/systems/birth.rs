@@ -279,6 +279,7 @@ fn regroup(world: &mut World, entity: Entity) {
     scope.joined.borrow_mut().insert(entity, scope.now());
     scope.count(from, false);
     scope.count(to, true);
+    janitor::follow(scope, entity, from, to);
     let old = scope.groups.borrow()[from as usize].marker;
     let new = enter(scope, to, kind);
     let mut process = world.entity_mut(entity);

@@ -64,7 +64,7 @@ impl Head {
         group.schedule = plan.schedule;
         group.has_systems = plan.has_systems;
         group.active = plan.has_systems;
-        group.configure(&plan.options, None);
+        group.configure(&plan.options, None, false);
     }
 
     /// Stamps the present instant for a birth before the start.
@@ -241,7 +241,9 @@ impl Head {
         let index = birth::find_group(&mut self.world, key) as usize;
         self.adopt_groups();
         let now = self.started.then(|| self.beat.now());
-        self.groups[index].configure(options, now);
+        let group = &mut self.groups[index];
+        let paused = group.paused || self.control.paused.load(Relaxed);
+        group.configure(options, now, paused);
     }
 
     /// A group ticks while it has a process or a system.

@@ -107,7 +107,7 @@ impl Head {
         if self.link.has_calls() {
             self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
             for call in self.link.take_calls() {
-                call(&mut self.world);
+                fallback::contained(&mut self.world, call);
             }
             self.world.flush();
         }

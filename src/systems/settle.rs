@@ -1,7 +1,7 @@
 //! Deaths and births: what the lives of a tick asked for, done when they are through.
 
 use crate::scope::{self, Lent};
-use crate::systems::death;
+use crate::systems::{death, fallback};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::system::{Commands, ResMut};
 use bevy_ecs::world::World;
@@ -22,7 +22,7 @@ pub(crate) fn now(world: &mut World) {
     let calls = scope.take_deferred();
     death::bury(world, dying);
     for call in calls {
-        call(world);
+        fallback::contained(world, call);
     }
     world.flush();
     let scope = scope::of(world);

@@ -75,6 +75,11 @@ impl Head {
         self.beat.set_now(timeline.now());
     }
 
+    /// Stamps the present instant for what happens between two ticks.
+    pub(crate) fn look_at_clock(&self) {
+        self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+    }
+
     /// Builds all schedules, so that an impossible order is found before the first tick.
     pub(crate) fn initialize(&mut self) -> Vec<String> {
         self.adopt();
@@ -104,8 +109,11 @@ impl Head {
 
     /// Between ticks: what others asked for, deaths and births, changes of groups.
     pub(crate) fn attend(&mut self) {
+        if self.control.is_braked() {
+            return;
+        }
         if self.link.has_calls() {
-            self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+            self.look_at_clock();
             for call in self.link.take_calls() {
                 fallback::contained(&mut self.world, call);
             }
@@ -166,7 +174,7 @@ impl Head {
     /// Motors off if the e-brake is pulled, then the deaths of all.
     pub(crate) fn shut_down(&mut self) {
         let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
-        self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+        self.look_at_clock();
         if self.control.is_braked() {
             death::safe_stop_all(&mut self.world);
         }

@@ -17,6 +17,10 @@ pub(crate) fn settle(mut lent: ResMut<Lent>, mut commands: Commands) {
 /// for the next, so that a process that spawns for ever can't hold its head.
 pub(crate) fn now(world: &mut World) {
     let scope = scope::of(world);
+    if scope.control.is_braked() {
+        // Motors off before any death: what is left is the shut-down's.
+        return;
+    }
     scope.beat.settle();
     let dying = std::mem::take(&mut *scope.leaving.borrow_mut());
     let calls = scope.take_deferred();

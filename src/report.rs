@@ -2,7 +2,7 @@
 
 use crate::head::Head;
 use crate::overrun::Overrun;
-use crate::process::Vitals;
+use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Forgotten};
 use crate::stats::{Summary, as_nanos};
@@ -146,7 +146,11 @@ fn groups(head: &mut Head) -> Vec<GroupReport> {
 
 fn processes(head: &mut Head) -> Vec<ProcessReport> {
     let mut query = head.world.query::<&Vitals>();
-    let living: Vec<_> = query.iter(&head.world).map(|v| (v.address.clone(), v.group, v.lives)).collect();
+    let living: Vec<_> = query
+        .iter(&head.world)
+        .filter(|v| !v.flags.has(Flags::OVER))
+        .map(|v| (v.address.clone(), v.group, v.lives))
+        .collect();
     let scope = scope::of(&mut head.world);
     let (kinds, groups, graveyard) = (scope.kinds.borrow(), scope.groups.borrow(), scope.graveyard.borrow());
     let mut all: Vec<(u64, ProcessReport)> = Vec::new();

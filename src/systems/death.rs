@@ -85,6 +85,9 @@ pub(crate) fn end_all(world: &mut World, cause: &Arc<Cause>) {
     let mut living: Vec<(u64, Entity)> = Vec::new();
     for mut vitals in query.iter_mut(world) {
         let vitals = vitals.bypass_change_detection();
+        if vitals.flags.has(Flags::OVER) {
+            continue; // Its component was taken away; the entity is the user's.
+        }
         vitals.address.0.ends_by(cause.clone());
         vitals.flags.set(Flags::DYING);
         vitals.address.set_run_level(RunLevel::Cleanup);

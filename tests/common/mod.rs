@@ -98,6 +98,11 @@ macro_rules! scripted {
                 self.with(3, f)
             }
 
+            /// Its life, to be wrapped into another.
+            pub(crate) fn take_life(&mut self) -> Box<dyn FnMut(&mut Context<Self>) -> Result + Send + Sync> {
+                self.hooks[1].take().expect("it has one")
+            }
+
             fn run(&mut self, hook: usize, cx: &mut Context<Self>) -> Result {
                 self.hooks[hook].as_mut().map_or(Ok(()), |f| f(cx))
             }

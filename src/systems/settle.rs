@@ -30,6 +30,7 @@ pub(crate) fn now(world: &mut World) {
     }
     world.flush();
     let scope = scope::of(world);
+    death::end_if_all_died(scope);
     if !scope.changes.borrow().is_empty() {
         // The head looks at them after this: those that lives asked for, and those that this round has made.
         scope.beat.unsettle();

@@ -66,6 +66,7 @@ macro_rules! scripted {
             hooks: [Option<Box<dyn FnMut(&mut Context<Self>) -> Result + Send + Sync>>; 4],
         }
 
+        #[allow(dead_code)]
         impl $name {
             pub(crate) fn new() -> Self {
                 Self::default()

@@ -102,9 +102,9 @@ impl Plan {
         }
         let lost = self.waiting.iter().take_while(|&&at| at <= now).count() as u64;
         if self.paused {
-            self.tally.paused += lost
+            self.tally.paused += lost;
         } else {
-            self.tally.dropped += lost
+            self.tally.dropped += lost;
         }
         self.origin = self.origin + to - from;
         let (origin, frequency) = (self.origin, self.frequency);

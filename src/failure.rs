@@ -60,7 +60,7 @@ pub(crate) fn panicked(
 fn may_log(scope: &Scope, address: &Address) -> bool {
     let now = scope.now() + 1;
     let last = address.0.logged.load(Relaxed);
-    let may = last == 0 || now - last >= LOG_EVERY;
+    let may = last == 0 || now.saturating_sub(last) >= LOG_EVERY;
     if may {
         address.0.logged.store(now, Relaxed);
     }

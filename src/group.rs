@@ -78,13 +78,18 @@ impl Group {
         self.next_due = self.grid.due(self.next);
     }
 
-    /// Applies settings; `now` is `None` before the start.
-    pub(crate) fn configure(&mut self, options: &GroupOptions, now: Option<u64>) {
+    /// Applies settings; `now` is `None` before the start. Ticks that are due by now and will not run, because a new
+    /// phase begins a new grid, are counted as dropped; as paused ones, where `paused`.
+    pub(crate) fn configure(&mut self, options: &GroupOptions, now: Option<u64>, paused: bool) {
         if let Some(overrun) = options.overrun {
             self.overrun = overrun;
         }
-        if let Some(phase) = options.phase {
-            let phase = crate::clock::nanos(phase);
+        let phase = options.phase.map(crate::clock::nanos);
+        if let Some(phase) = phase.filter(|&phase| phase != self.phase) {
+            if self.active {
+                let lost = now.map_or(0, |now| self.grid.first_after(now).saturating_sub(self.next));
+                *(if paused { &mut self.stats.paused } else { &mut self.stats.dropped }) += lost;
+            }
             self.grid.origin = self.grid.origin.saturating_sub(self.phase).saturating_add(phase);
             self.phase = phase;
             match now {

@@ -64,7 +64,7 @@ impl Head {
         group.schedule = plan.schedule;
         group.has_systems = plan.has_systems;
         group.active = plan.has_systems;
-        group.configure(&plan.options, None);
+        group.configure(&plan.options, None, false);
     }
 
     /// Stamps the present instant for a birth before the start.
@@ -73,6 +73,11 @@ impl Head {
         let timeline = self.control.timeline();
         timeline.jump_to(self.busy_until);
         self.beat.set_now(timeline.now());
+    }
+
+    /// Stamps the present instant for what happens between two ticks.
+    pub(crate) fn look_at_clock(&self) {
+        self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
     }
 
     /// Builds all schedules, so that an impossible order is found before the first tick.
@@ -104,10 +109,13 @@ impl Head {
 
     /// Between ticks: what others asked for, deaths and births, changes of groups.
     pub(crate) fn attend(&mut self) {
+        if self.control.is_braked() {
+            return;
+        }
         if self.link.has_calls() {
-            self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+            self.look_at_clock();
             for call in self.link.take_calls() {
-                call(&mut self.world);
+                fallback::contained(&mut self.world, call);
             }
             self.world.flush();
         }
@@ -166,7 +174,7 @@ impl Head {
     /// Motors off if the e-brake is pulled, then the deaths of all.
     pub(crate) fn shut_down(&mut self) {
         let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
-        self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+        self.look_at_clock();
         if self.control.is_braked() {
             death::safe_stop_all(&mut self.world);
         }
@@ -244,7 +252,9 @@ impl Head {
         let index = birth::find_group(&mut self.world, key) as usize;
         self.adopt_groups();
         let now = self.started.then(|| self.beat.now());
-        self.groups[index].configure(options, now);
+        let group = &mut self.groups[index];
+        let paused = group.paused || self.control.paused.load(Relaxed);
+        group.configure(options, now, paused);
     }
 
     /// A group ticks while it has a process or a system.

@@ -2,7 +2,7 @@
 
 use crate::head::Head;
 use crate::overrun::Overrun;
-use crate::process::Vitals;
+use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Forgotten};
 use crate::stats::{Summary, as_nanos};
@@ -145,8 +145,12 @@ fn groups(head: &mut Head) -> Vec<GroupReport> {
 }
 
 fn processes(head: &mut Head) -> Vec<ProcessReport> {
-    let mut query = head.world.query::<&Vitals>();
-    let living: Vec<_> = query.iter(&head.world).map(|v| (v.address.clone(), v.lane, v.lives_offset)).collect();
+    let mut query = head.world.query::<(&Vitals, &Flags)>();
+    let living: Vec<_> = query
+        .iter(&head.world)
+        .filter(|(_, flags)| !flags.has(Flags::OVER))
+        .map(|(v, _)| (v.address.clone(), v.lane, v.lives_offset))
+        .collect();
     let scope = scope::of(&mut head.world);
     let lanes = scope.lanes.borrow();
     let (kinds, groups, graveyard) = (scope.kinds.borrow(), scope.groups.borrow(), scope.graveyard.borrow());

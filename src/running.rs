@@ -166,6 +166,7 @@ impl Running {
 
     /// The World of the main head, to change. What is asked of processes takes effect at the next step.
     pub fn world_mut(&mut self) -> &mut World {
+        self.head.look_at_clock();
         &mut self.head.world
     }
 

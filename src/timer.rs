@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::post::Address;
 use crate::process::Process;
+use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::error::Result;
 use std::cmp::{Ordering, Reverse};
@@ -44,10 +45,19 @@ impl Alarm {
 pub(crate) struct Alarms {
     heap: BinaryHeap<Reverse<Alarm>>,
     set: u64,
+    /// With so many alarms, those of the dead are looked for: twice as many as were left the last time.
+    sweep_at: usize,
 }
+
+/// Fewer alarms are not worth a sweep.
+const SWEEP: usize = 1024;
 
 impl Alarms {
     pub(crate) fn set(&mut self, due: u64, owner: Address, id: TimerId) {
+        if self.heap.len() >= self.sweep_at.max(SWEEP) {
+            self.heap.retain(|Reverse(alarm)| alarm.owner.run_level() != RunLevel::Unset);
+            self.sweep_at = 2 * self.heap.len();
+        }
         let number = self.set;
         self.set += 1;
         self.heap.push(Reverse(Alarm { due, number, owner, id }));
@@ -80,5 +90,29 @@ impl PartialOrd for Alarm {
 impl Ord for Alarm {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.due, self.number).cmp(&(other.due, other.number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Link;
+    use crate::post::Record;
+    use std::sync::Arc;
+
+    #[test]
+    fn alarms_of_the_dead_do_not_pile_up() {
+        let link = Arc::new(Link::new(0, "main"));
+        let mut alarms = Alarms::default();
+        let mut set = |due, alive| {
+            let owner = Address(Arc::new(Record::new("a".into(), Entity::PLACEHOLDER, link.clone(), 0, 0)));
+            owner.set_run_level(RunLevel::Run);
+            alarms.set(due, owner.clone(), TimerId(0));
+            owner.set_run_level(if alive { RunLevel::Run } else { RunLevel::Unset });
+            alarms.heap.len()
+        };
+        let most = (0..50_000_u64).map(|due| set(due, due % 100 == 0)).max();
+        assert!(most < Some(2048), "{most:?} alarms for 500 that live");
+        assert_eq!(std::iter::from_fn(|| alarms.pop_due(u64::MAX)).filter(|alarm| alarm.due % 100 == 0).count(), 500);
     }
 }

@@ -279,6 +279,7 @@ fn regroup(world: &mut World, entity: Entity) {
     scope.joined.borrow_mut().insert(entity, scope.now());
     scope.count(from, false);
     scope.count(to, true);
+    janitor::follow(scope, entity, left.group, group);
     let (old, new) = {
         let groups = scope.groups.borrow();
         (groups[left.group as usize].marker, groups[group as usize].marker)

@@ -5,7 +5,6 @@
 
 use crate::cause::Cause;
 use crate::context::Context;
-use crate::control::Control;
 use crate::failure::guarded;
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
@@ -55,10 +54,11 @@ fn unlist(vitals: &Vitals, scope: &Scope) {
     };
     scope.graveyard.borrow_mut().bury(departed);
     scope.count(vitals.lane, false);
-    end_if_last(&scope.control, address.name(), &because);
+    end_if_last(scope, address.name(), &because);
 }
 
-fn end_if_last(control: &Control, name: &str, because: &Arc<Cause>) {
+fn end_if_last(scope: &Scope, name: &str, because: &Arc<Cause>) {
+    let control = &scope.control;
     let left = control.population.fetch_sub(1, Relaxed) - 1;
     if control.is_stopping() {
         return;
@@ -67,8 +67,19 @@ fn end_if_last(control: &Control, name: &str, because: &Arc<Cause>) {
         Some(main) if main.eq_ignore_ascii_case(name) => {
             control.stop(Cause::MainDied { because: Box::new(Cause::clone(because)) });
         }
-        None if left == 0 => control.stop(Cause::AllDied),
+        // Whether it was the last one is seen when the births of this tick are through.
+        None if left == 0 => scope.beat.unsettle(),
         _ => {}
+    }
+}
+
+/// Without a main, the application ends when everybody has died and nobody waits to be born.
+pub(crate) fn end_if_all_died(scope: &Scope) {
+    let control = &scope.control;
+    let anyone = control.population.load(Relaxed) > 0 || !scope.deferred.borrow().is_empty();
+    let had_any = !scope.graveyard.borrow().recent.is_empty();
+    if !anyone && had_any && control.main_name().is_none() && !control.is_stopping() {
+        control.stop(Cause::AllDied);
     }
 }
 
@@ -86,6 +97,9 @@ pub(crate) fn end_all(world: &mut World, cause: &Arc<Cause>) {
     let mut query = world.query::<(&Vitals, &mut Flags)>();
     let mut living: Vec<(u64, Entity)> = Vec::new();
     for (vitals, mut flags) in query.iter_mut(world) {
+        if flags.has(Flags::OVER) {
+            continue; // Its component was taken away; the entity is the user's.
+        }
         vitals.address.0.ends_by(cause.clone());
         flags.set(Flags::DYING);
         vitals.address.set_run_level(RunLevel::Cleanup);

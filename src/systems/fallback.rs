@@ -1,9 +1,12 @@
 //! The fallback handler: an error or panic of a plain system is counted and logged, and never ends the run.
 
+use crate::failure::message_of;
+use crate::link::Call;
 use bevy_ecs::error::{BevyError, ErrorContext, FallbackErrorHandler};
 use bevy_ecs::world::World;
 use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 /// How many systems are told apart in the report.
@@ -36,8 +39,19 @@ pub(crate) fn install(world: &mut World) {
     world.insert_resource(FallbackErrorHandler(handle));
 }
 
+/// Does to the World what somebody asked for; its panic is counted and logged like a system's.
+pub(crate) fn contained(world: &mut World, call: Call) {
+    // Sound to go on after a panic: Bevy itself does so with its commands.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(world))) {
+        note("a call to the World".into(), message_of(&*panic).to_owned());
+    }
+}
+
 fn handle(error: BevyError, context: ErrorContext) {
-    let (name, text) = (context.name().to_string(), error.to_string().trim_end().to_owned());
+    note(context.name().to_string(), error.to_string().trim_end().to_owned());
+}
+
+fn note(name: String, text: String) {
     FAILING.with_borrow_mut(|failing| {
         if let Some(known) = failing.iter_mut().find(|known| known.failures.name == name) {
             known.failures.failures += 1;

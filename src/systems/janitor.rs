@@ -37,10 +37,30 @@ fn ring(world: &mut World) {
     let group = scope::of(world).beat.group() as usize;
     let rung = scope::of(world).ringing.borrow_mut().get_mut(group).map(std::mem::take).unwrap_or_default();
     for (entity, timer, due) in rung {
-        let Some(kind) = world.get::<Vitals>(entity).map(|vitals| vitals.address.0.kind) else { continue };
+        let (Some(vitals), Some(flags)) = (world.get::<Vitals>(entity), world.get::<Flags>(entity)) else { continue };
+        let kind = vitals.address.0.kind;
+        if flags.has(Flags::PAUSED.and(Flags::FRESH)) {
+            // Nothing runs of a process that is paused or may not yet live: its timers ring in its first tick after that.
+            scope::of(world).ringing.borrow_mut()[group].push((entity, timer, due));
+            continue;
+        }
         let call = scope::of(world).kinds.borrow()[kind as usize].ring;
         call(world, entity, timer, due);
     }
+}
+
+/// A process has changed groups: timers that wait for a tick of the old one now wait for the new one's.
+pub(crate) fn follow(scope: &Scope, entity: Entity, from: u32, to: u32) {
+    let mut ringing = scope.ringing.borrow_mut();
+    let Some(waiting) = ringing.get_mut(from as usize) else { return };
+    let moved: Vec<_> = waiting.extract_if(.., |(owner, ..)| *owner == entity).collect();
+    if moved.is_empty() {
+        return;
+    }
+    if ringing.len() <= to as usize {
+        ringing.resize_with(to as usize + 1, Vec::new);
+    }
+    ringing[to as usize].extend(moved);
 }
 
 /// Runs one timer of one process and sets it anew if it repeats.

@@ -13,7 +13,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 
 /// Bevy leaves systems that nobody has ordered in an order of its own. This pass makes the order total: among the
-/// systems that may come next, lives before plain systems, and among those the one that was added first.
+/// systems that may come next, lives before plain systems that a life waits for, those before the other plain systems,
+/// and among equals the one that was added first.
 #[derive(Debug)]
 pub(crate) struct AsRegistered;
 
@@ -38,7 +39,12 @@ impl ScheduleBuildPass for AsRegistered {
         mut dependencies: FlattenedDependencies<'_>,
     ) -> Result<(), ScheduleBuildError> {
         let lives = lives(graph);
-        let order = in_order(dependencies.graph(), |system| !lives.contains(&system));
+        let early = before(dependencies.graph(), &lives);
+        let order = in_order(dependencies.graph(), |system| match system {
+            life if lives.contains(&life) => 0,
+            early_one if early.contains(&early_one) => 1,
+            _ => 2,
+        });
         for pair in order.windows(2) {
             dependencies.add_edge(pair[0], pair[1]);
         }
@@ -53,8 +59,19 @@ fn lives(graph: &ScheduleGraph) -> HashSet<SystemKey> {
     members.filter_map(|member| member.as_system()).collect()
 }
 
+/// All systems that must come before one of these.
+fn before(graph: &DiGraph<SystemKey>, these: &HashSet<SystemKey>) -> HashSet<SystemKey> {
+    let mut found = HashSet::new();
+    let mut open: Vec<SystemKey> = these.iter().copied().filter(|&node| graph.contains_node(node)).collect();
+    while let Some(node) = open.pop() {
+        let earlier = graph.neighbors_directed(node, Direction::Incoming);
+        open.extend(earlier.filter(|&system| found.insert(system)));
+    }
+    found
+}
+
 /// Kahn's algorithm with the smallest of (`rank`, key) first. Nodes on a cycle are left out: Bevy reports those.
-fn in_order(graph: &DiGraph<SystemKey>, rank: impl Fn(SystemKey) -> bool) -> Vec<SystemKey> {
+fn in_order(graph: &DiGraph<SystemKey>, rank: impl Fn(SystemKey) -> u8) -> Vec<SystemKey> {
     let mut waits: BTreeMap<SystemKey, usize> = BTreeMap::new();
     for node in graph.nodes() {
         waits.insert(node, graph.neighbors_directed(node, Direction::Incoming).count());

@@ -1,7 +1,7 @@
 //! Deaths and births: what the lives of a tick asked for, done when they are through.
 
 use crate::scope::{self, Lent};
-use crate::systems::death;
+use crate::systems::{death, fallback};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::system::{Commands, ResMut};
 use bevy_ecs::world::World;
@@ -17,12 +17,22 @@ pub(crate) fn settle(mut lent: ResMut<Lent>, mut commands: Commands) {
 /// for the next, so that a process that spawns for ever can't hold its head.
 pub(crate) fn now(world: &mut World) {
     let scope = scope::of(world);
+    if scope.control.is_braked() {
+        // Motors off before any death: what is left is the shut-down's.
+        return;
+    }
     scope.beat.settle();
     let dying = std::mem::take(&mut *scope.leaving.borrow_mut());
     let calls = scope.take_deferred();
     death::bury(world, dying);
     for call in calls {
-        call(world);
+        fallback::contained(world, call);
     }
     world.flush();
+    let scope = scope::of(world);
+    death::end_if_all_died(scope);
+    if !scope.changes.borrow().is_empty() {
+        // The head looks at them after this: those that lives asked for, and those that this round has made.
+        scope.beat.unsettle();
+    }
 }

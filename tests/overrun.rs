@@ -371,3 +371,15 @@ fn a_process_changes_policy_and_phase_of_its_group_while_running() {
     assert_eq!(running.report().groups[0].dropped, 0);
     assert_eq!(running.report().groups[0].overrun, Overrun::Burst { max: 8 });
 }
+
+/// What is due at the very instant at which a tick starts late is missed; with one nanosecond less it is not.
+#[test]
+fn an_overrun_begins_when_the_next_tick_is_due() {
+    for (nanos, tally) in [(199_999_999, (4, 0, 0)), (200_000_000, (3, 1, 1))] {
+        let process = worker([nanos].into(), &Lives::default());
+        let mut running = simulated().add_process(process, hz(10)).build().unwrap();
+        assert!(running.run_for(ms(400)));
+        let found = Tally::of(&running.report().groups[0]);
+        assert_eq!((found.ticks, found.dropped, found.overruns), tally, "{nanos}");
+    }
+}

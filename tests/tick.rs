@@ -295,3 +295,20 @@ fn the_epoch_is_when_all_are_born_so_that_a_slow_start_is_not_late() {
     assert_eq!((report.groups[0].late, report.groups[0].lateness.max), (0, Duration::ZERO));
     assert_eq!(report.elapsed, ms(150));
 }
+
+#[test]
+fn dt_of_the_first_life_counts_from_the_epoch_where_that_is_later_than_birth() {
+    let log = Log::default();
+    let writes = log.clone();
+    let first = Script::new().life(move |cx| {
+        writes.say(cx.dt().as_millis().to_string());
+        Ok(())
+    });
+    let slow = Script::new().birth(|cx| {
+        cx.consume(ms(250));
+        Ok(())
+    });
+    let mut running = simulated().add_process(first, hz(10)).add_process(slow, hz(10)).build().unwrap();
+    assert!(running.run_for(ms(150)));
+    assert_eq!(log.take(), ["0", "100"]);
+}

@@ -240,6 +240,7 @@ impl Application {
     pub fn build(mut self) -> Result<Running, BuildError> {
         self.control.start_clock(self.clock);
         let mut head = Head::new(self.control.clone(), self.link.clone());
+        head.world.insert_resource(self.handle());
         let mut faults = std::mem::take(&mut self.faults);
         for (key, plan) in std::mem::take(&mut self.groups) {
             head.add_group(key, plan);

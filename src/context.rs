@@ -197,15 +197,17 @@ impl<P: Process> Context<'_, P> {
         let seed = self.scope.control.seed.load(Relaxed);
         let name = self.vitals.address.name();
         let random = &mut self.private.belongings().random;
-        random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(seed ^ fnv1a(name)))
+        random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(fnv1a(seed, name)))
     }
 }
 
-/// The 64-bit FNV-1a hash of a folded name: the same on every machine and in every version.
-fn fnv1a(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+/// The 64-bit FNV-1a hash of a seed and a folded name: the same on every machine and in every version.
+fn fnv1a(seed: u64, name: &str) -> u64 {
+    let name = name.bytes().map(|byte| byte.to_ascii_lowercase());
+    seed.to_le_bytes()
+        .into_iter()
+        .chain(name)
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 /// Ends.
@@ -287,9 +289,11 @@ impl<P: Process> Context<'_, P> {
     /// life.
     pub fn after<F>(&mut self, delay: Duration, call: F) -> TimerId
     where
-        F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
+        F: FnOnce(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
     {
-        self.add_timer(nanos(delay), None, Box::new(call))
+        let mut call = Some(call);
+        let once = move |process: &mut P, cx: &mut Context<'_, P>| call.take().map_or(Ok(()), |call| call(process, cx));
+        self.add_timer(nanos(delay), None, Box::new(once))
     }
 
     /// Calls back every `period`, first after one period, at most once a tick: instants that pass between two ticks
@@ -317,6 +321,7 @@ impl<P: Process> Context<'_, P> {
         belongings.timers.push(Timer { id, period, call: Some(call) });
         let due = self.scope.now().saturating_add(delay);
         self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), id);
+        self.scope.wind_alarm();
         id
     }
 }

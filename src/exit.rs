@@ -57,6 +57,15 @@ impl Exit {
         &self.report
     }
 
+    /// For tests: panics, with the report, unless it ended as it should and nothing failed on the way.
+    ///
+    /// # Panics
+    /// When the end was a failure, or [`Report::failures`] is not 0.
+    #[track_caller]
+    pub fn assert_clean(&self) {
+        assert!(self.is_success() && self.report.failures() == 0, "not a clean run: {self}\n{}", self.report);
+    }
+
     /// The number that the shell gets to see.
     #[must_use]
     pub fn code(&self) -> u8 {

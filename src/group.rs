@@ -4,9 +4,11 @@ use crate::key::{GroupKey, GroupOptions};
 use crate::overrun::{Grid, Overrun, Verdict};
 use crate::stats::GroupStats;
 use crate::systems::order::AsRegistered;
-use crate::systems::{Step, janitor, settle};
+use crate::systems::{Step, settle};
+use crate::time::Beat;
 use bevy_ecs::schedule::passes::AutoInsertApplyDeferredPass;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
+use std::sync::Arc;
 
 /// A tick that starts later than this share of its period counts as late.
 const LATE: u64 = 10;
@@ -37,6 +39,8 @@ pub(crate) struct Group {
     /// The next tick, and when it is due.
     pub(crate) next: u64,
     pub(crate) next_due: u64,
+    /// When the last tick started.
+    pub(crate) last: u64,
     /// The period in whole nanoseconds, for the order of groups that are due at the same instant.
     pub(crate) period: u64,
     pub(crate) paused: bool,
@@ -48,18 +52,21 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(key: GroupKey, epoch: u64) -> Self {
+    pub(crate) fn new(key: GroupKey, plan: GroupPlan, beat: Arc<Beat>, epoch: u64) -> Self {
+        let mut schedule = plan.schedule;
+        schedule.add_systems(settle::system(beat).in_set(Step::Settle));
         Self {
-            schedule: new_schedule(),
+            schedule,
             overrun: Overrun::default(),
             grid: Grid { frequency: key.frequency, origin: epoch },
             phase: 0,
             next: 0,
             next_due: epoch,
+            last: epoch,
             period: key.frequency.due(1),
             paused: false,
-            has_systems: false,
-            active: false,
+            has_systems: plan.has_systems,
+            active: plan.has_systems,
             stats: GroupStats::default(),
             key,
         }
@@ -70,6 +77,7 @@ impl Group {
         self.grid.origin = epoch.saturating_add(self.phase);
         self.next = 0;
         self.next_due = self.grid.due(0);
+        self.last = epoch;
     }
 
     /// Goes on with the first tick due strictly after `now`.
@@ -131,7 +139,6 @@ fn new_schedule() -> Schedule {
     schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..Default::default() });
     schedule.remove_build_pass::<AutoInsertApplyDeferredPass>();
     schedule.add_build_pass(AsRegistered);
-    schedule.configure_sets((Step::Live, Step::Janitor, Step::Settle).chain());
-    schedule.add_systems((janitor::janitor.in_set(Step::Janitor), settle::settle.in_set(Step::Settle)));
+    schedule.configure_sets((Step::Live, Step::Settle).chain());
     schedule
 }

@@ -20,8 +20,8 @@ use std::time::Duration;
 const OUTSIDE: &str = "application";
 
 /// A handle to an application, for any thread. What it asks for is done between two ticks; once the application has
-/// ended, nothing happens any more.
-#[derive(Clone)]
+/// ended, nothing happens any more. In each World it is a resource, for plain systems that must stop the application.
+#[derive(Clone, bevy_ecs::resource::Resource)]
 pub struct ApplicationHandle {
     control: Arc<Control>,
 }

@@ -6,8 +6,9 @@ use crate::control::Control;
 use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
-use crate::scope::{self, Beat, Change, Lane, Lent, Scope};
+use crate::scope::{self, Change, Lane, Lent, Scope};
 use crate::systems::{birth, death, fallback, settle};
+use crate::time::{Beat, Time};
 use bevy_ecs::change_detection::CheckChangeTicks;
 use bevy_ecs::observer::On;
 use bevy_ecs::system::ResMut;
@@ -48,6 +49,7 @@ impl Head {
         let scope = Scope::new(control.clone(), link.clone());
         let beat = scope.beat.clone();
         world.insert_resource(Lent::new(scope));
+        world.insert_resource(Time(beat.clone()));
         world.init_resource::<TickCheck>();
         world.add_observer(|check: On<CheckChangeTicks>, mut asked: ResMut<TickCheck>| asked.0 = Some(*check));
         birth::watch_settings(&mut world);
@@ -58,13 +60,11 @@ impl Head {
 
     /// Takes over a group as the builder has laid it out, before the start.
     pub(crate) fn add_group(&mut self, key: GroupKey, plan: GroupPlan) {
-        let index = birth::find_group(&mut self.world, key) as usize;
-        self.adopt();
-        let group = &mut self.groups[index];
-        group.schedule = plan.schedule;
-        group.has_systems = plan.has_systems;
-        group.active = plan.has_systems;
-        group.configure(&plan.options, None, false);
+        birth::find_group(&mut self.world, key.clone());
+        let options = plan.options.clone();
+        let mut group = Group::new(key, plan, self.beat.clone(), 0);
+        group.configure(&options, None, false);
+        self.groups.push(group);
     }
 
     /// Stamps the present instant for a birth before the start.
@@ -158,7 +158,7 @@ impl Head {
             self.control.brake(&format!("group {}", group.key), reason);
             return now;
         }
-        self.beat.begin(index, number, due, now);
+        self.beat.begin(index, number, due, now, std::mem::replace(&mut group.last, now));
         group.schedule.run(&mut self.world);
         let consumed = self.beat.take_consumed();
         let timeline = self.control.timeline();
@@ -245,7 +245,8 @@ impl Head {
         let known = self.groups.len();
         let keys: Vec<GroupKey> =
             scope::of(&mut self.world).groups.borrow()[known..].iter().map(|entry| entry.key.clone()).collect();
-        self.groups.extend(keys.into_iter().map(|key| Group::new(key, epoch)));
+        let beat = &self.beat;
+        self.groups.extend(keys.into_iter().map(|key| Group::new(key, GroupPlan::default(), beat.clone(), epoch)));
     }
 
     fn configure(&mut self, key: GroupKey, options: &GroupOptions) {

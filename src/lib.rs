@@ -20,6 +20,7 @@ pub mod context;
 mod failure;
 pub mod process;
 mod scope;
+pub mod time;
 pub mod timer;
 
 // Floor 3: what runs in a tick, and the outside world.
@@ -54,6 +55,9 @@ pub mod prelude {
     pub use crate::run_level::RunLevel;
     pub use crate::running::Running;
     pub use crate::systems::birth::{SpawnProcess, SpawnProcessCommands};
+    pub use crate::time::Time;
+    pub use crate::timer::TimerId;
     pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;
+    pub use std::time::Duration;
 }

@@ -100,6 +100,14 @@ impl Report {
         self.processes.iter().rev().find(|known| known.name.eq_ignore_ascii_case(name))
     }
 
+    /// Everything that failed: errors and panics of processes, failures of plain systems, refused births.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        let processes: u64 = self.processes.iter().map(|process| process.errors + process.panics).sum();
+        let systems: u64 = self.systems.iter().map(|system| system.failures).sum();
+        processes + self.forgotten.errors + self.forgotten.panics + systems + self.refused_births
+    }
+
     /// As one line of JSON.
     #[must_use]
     pub fn to_json(&self) -> String {

@@ -1,7 +1,7 @@
 //! What a head lends to every hook: the state that processes, systems and the head pass each other.
 //!
 //! One [`Scope`] lives in each World, as the resource [`Lent`]. It is touched by one thread at a time, so its cells are
-//! plain; the head reads and writes the few words of [`Beat`] without going through the World.
+//! plain. The few words that the head reads and writes at each tick are in [`Beat`].
 
 use crate::cause::Cause;
 use crate::control::Control;
@@ -9,6 +9,7 @@ use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
+use crate::time::Beat;
 use crate::timer::{Alarms, TimerId};
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
@@ -19,79 +20,7 @@ use parking_lot::Mutex;
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-
-/// The tick that runs now. Written by the head, read by hooks; atomic only because it is shared with the World.
-#[derive(Default, Debug)]
-pub(crate) struct Beat {
-    /// When the tick started, in application time.
-    now: AtomicU64,
-    /// When it was due.
-    due: AtomicU64,
-    /// Its number since the epoch.
-    number: AtomicU64,
-    /// How much time its lives say they took.
-    consumed: AtomicU64,
-    /// Index of its group.
-    group: AtomicU64,
-    /// Deaths, births, timers or changes wait to be done.
-    unsettled: AtomicBool,
-}
-
-macro_rules! words {
-    ($($name:ident),*) => { $(
-        #[inline(always)]
-        pub(crate) fn $name(&self) -> u64 { self.$name.load(Relaxed) }
-    )* };
-}
-
-impl Beat {
-    words!(now, due, number);
-
-    #[inline]
-    pub(crate) fn begin(&self, group: usize, number: u64, due: u64, now: u64) {
-        self.now.store(now, Relaxed);
-        self.due.store(due, Relaxed);
-        self.number.store(number, Relaxed);
-        self.group.store(group as u64, Relaxed);
-    }
-
-    /// Sets the instant outside of ticks.
-    pub(crate) fn set_now(&self, now: u64) {
-        self.now.store(now, Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn group(&self) -> u32 {
-        self.group.load(Relaxed) as u32
-    }
-
-    pub(crate) fn consume(&self, nanos: u64) {
-        self.consumed.fetch_add(nanos, Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn take_consumed(&self) -> u64 {
-        let consumed = self.consumed.load(Relaxed);
-        if consumed != 0 {
-            self.consumed.store(0, Relaxed);
-        }
-        consumed
-    }
-
-    pub(crate) fn unsettle(&self) {
-        self.unsettled.store(true, Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn is_unsettled(&self) -> bool {
-        self.unsettled.load(Relaxed)
-    }
-
-    pub(crate) fn settle(&self) {
-        self.unsettled.store(false, Relaxed);
-    }
-}
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A group as processes know it; its deadlines and counters are the head's.
 pub(crate) struct GroupEntry {
@@ -280,6 +209,12 @@ impl Scope {
     /// How often a process has lived.
     pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
         vitals.lives_offset.wrapping_add(self.lane(vitals).runs)
+    }
+
+    /// Tells the head when the janitor has to look next: at once while timers wait for their owners' group.
+    pub(crate) fn wind_alarm(&self) {
+        let waits = self.ringing.borrow().iter().any(|waiting| !waiting.is_empty());
+        self.beat.set_alarm(if waits { 0 } else { self.alarms.borrow().next_due() });
     }
 
     /// Counts one process in or out of the group of its lane.

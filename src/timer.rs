@@ -63,13 +63,13 @@ impl Alarms {
         self.heap.push(Reverse(Alarm { due, number, owner, id }));
     }
 
-    #[inline]
-    pub(crate) fn is_due(&self, now: u64) -> bool {
-        self.heap.peek().is_some_and(|Reverse(alarm)| alarm.due <= now)
+    /// When the first is due; `u64::MAX` for never.
+    pub(crate) fn next_due(&self) -> u64 {
+        self.heap.peek().map_or(u64::MAX, |Reverse(alarm)| alarm.due)
     }
 
     pub(crate) fn pop_due(&mut self, now: u64) -> Option<Alarm> {
-        if self.is_due(now) { self.heap.pop().map(|Reverse(alarm)| alarm) } else { None }
+        if self.next_due() <= now { self.heap.pop().map(|Reverse(alarm)| alarm) } else { None }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{env, fs};
 const FLOORS: &[&[&str]] = &[
     &["bell", "cause", "clock", "frequency", "key", "overrun", "run_level", "stats"],
     &["control", "link", "post"],
-    &["context", "failure", "process", "scope", "timer"],
+    &["context", "failure", "process", "scope", "time", "timer"],
     &["signals", "systems"],
     &["application", "exit", "group", "handle", "head", "report", "running"],
 ];

@@ -82,7 +82,7 @@ fn a_callback_that_sets_another_with_no_delay_does_not_hang() {
         fn again(log: Log, cx: &mut Context<Script>) {
             cx.after(Duration::ZERO, move |_, cx| {
                 log.say(format!("{}", cx.now().as_millis()));
-                again(log.clone(), cx);
+                again(log, cx);
                 Ok(())
             });
         }

@@ -46,10 +46,14 @@ fn unlist(vitals: &Vitals, scope: &Scope) {
     tracing::debug!(process = address.name(), lives, cause = %because, "died");
     scope.control.post.release(address.name());
     scope.joined.borrow_mut().remove(&address.entity());
+    let group = scope.lane(vitals).group as usize;
+    if let Some(waiting) = scope.ringing.borrow_mut().get_mut(group) {
+        waiting.retain(|(owner, ..)| *owner != address.entity());
+    }
     let departed = Departed {
         address: address.clone(),
         kind: scope.kinds.borrow()[address.0.kind as usize].name,
-        group: scope.groups.borrow()[scope.lane(vitals).group as usize].key.clone(),
+        group: scope.groups.borrow()[group].key.clone(),
         lives,
     };
     scope.graveyard.borrow_mut().bury(departed);

@@ -3,26 +3,14 @@
 use crate::context::Context;
 use crate::failure::guarded;
 use crate::process::{Flags, Private, Process, Vitals};
-use crate::scope::{self, Lent, Scope};
+use crate::scope::{self, Scope};
 use crate::systems::death::visit;
 use crate::timer::{Timer, TimerId};
-use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
-use bevy_ecs::system::{Commands, ResMut};
 use bevy_ecs::world::World;
 
-/// The system: two looks when there is nothing to do.
-pub(crate) fn janitor(mut lent: ResMut<Lent>, mut commands: Commands) {
-    let scope = lent.bypass_change_detection().scope();
-    let group = scope.beat.group() as usize;
-    let rings = scope.ringing.borrow().get(group).is_some_and(|waiting| !waiting.is_empty());
-    if rings || scope.alarms.borrow().is_due(scope.now()) {
-        commands.queue(ring);
-    }
-}
-
 /// Sorts the due alarms to their owners' groups, and runs those of the group that ticks.
-fn ring(world: &mut World) {
+pub(crate) fn ring(world: &mut World) {
     loop {
         let now = scope::of(world).now();
         let Some(alarm) = scope::of(world).alarms.borrow_mut().pop_due(now) else { break };
@@ -47,6 +35,7 @@ fn ring(world: &mut World) {
         let call = scope::of(world).kinds.borrow()[kind as usize].ring;
         call(world, entity, timer, due);
     }
+    scope::of(world).wind_alarm();
 }
 
 /// A process has changed groups: timers that wait for a tick of the old one now wait for the new one's.
@@ -61,6 +50,8 @@ pub(crate) fn follow(scope: &Scope, entity: Entity, from: u32, to: u32) {
         ringing.resize_with(to as usize + 1, Vec::new);
     }
     ringing[to as usize].extend(moved);
+    drop(ringing);
+    scope.wind_alarm();
 }
 
 /// Runs one timer of one process and sets it anew if it repeats.

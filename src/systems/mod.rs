@@ -1,7 +1,7 @@
 //! What runs in a tick, one file a system.
 //!
 //! Each group's schedule holds, in this order: per process type its `life`, then the user's systems where
-//! they ordered them, then `janitor` and `settle`.
+//! they ordered them, then `settle`, which calls the janitor and carries out deaths and births.
 
 pub mod birth;
 pub(crate) mod death;
@@ -21,8 +21,6 @@ pub(crate) enum Step {
     Live,
     /// Lives alone, inside of that.
     Lives,
-    /// Timers.
-    Janitor,
-    /// Deaths and births.
+    /// Timers, deaths and births.
     Settle,
 }

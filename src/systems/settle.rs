@@ -1,15 +1,21 @@
-//! Deaths and births: what the lives of a tick asked for, done when they are through.
+//! The last system of every tick: the janitor's timers, then deaths and births, where there are any.
 
-use crate::scope::{self, Lent};
-use crate::systems::{death, fallback};
-use bevy_ecs::change_detection::DetectChangesMut;
-use bevy_ecs::system::{Commands, ResMut};
+use crate::scope;
+use crate::systems::{death, fallback, janitor};
+use crate::time::Beat;
+use bevy_ecs::system::Commands;
 use bevy_ecs::world::World;
+use std::sync::Arc;
 
-/// The system: one look when there is nothing to do.
-pub(crate) fn settle(mut lent: ResMut<Lent>, mut commands: Commands) {
-    if lent.bypass_change_detection().scope().beat.is_unsettled() {
-        commands.queue(now);
+/// The system: two words read when there is nothing to do.
+pub(crate) fn system(beat: Arc<Beat>) -> impl FnMut(Commands<'_, '_>) {
+    move |mut commands: Commands<'_, '_>| {
+        if beat.alarm() <= beat.now() {
+            commands.queue(janitor::ring);
+        }
+        if beat.is_unsettled() {
+            commands.queue(now);
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use bevy_ecs::error::Result;
 use bevy_ecs::world::World;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub struct Context<'t, P: Process> {
     pub(crate) flags: &'t mut Flags,
     pub(crate) private: &'t mut Private<P>,
     pub(crate) scope: &'t Scope,
+    /// Set when this very hook pulls the e-brake. A local of its caller: where a life is inlined and never pulls it, the
+    /// look at it costs nothing.
+    pub(crate) pulled: &'t Cell<bool>,
 }
 
 impl<P: Process> std::fmt::Debug for Context<'_, P> {
@@ -227,6 +231,7 @@ impl<P: Process> Context<'_, P> {
     /// Pulls the e-brake of the whole application: no other life begins, every process gets its
     /// [`safe_stop`](Process::safe_stop), then all die.
     pub fn ebrake(&mut self, reason: impl Into<String>) {
+        self.pulled.set(true);
         self.scope.control.brake(self.vitals.address.name(), reason.into());
     }
 

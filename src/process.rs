@@ -169,6 +169,12 @@ impl Flags {
         self.0 == 0
     }
 
+    /// Whether none of eight has a flag: one comparison.
+    #[inline(always)]
+    pub(crate) fn are_clear(flags: &[Self; 8]) -> bool {
+        u64::from_ne_bytes(flags.map(|flag| flag.0)) == 0
+    }
+
     /// Whether any of these is set.
     pub(crate) const fn has(self, flags: Self) -> bool {
         self.0 & flags.0 != 0

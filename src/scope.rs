@@ -41,6 +41,8 @@ pub(crate) struct Lane {
     pub(crate) last: u64,
     /// When they ran before that.
     pub(crate) before: u64,
+    /// Whether its lives take so long that the e-brake of others is looked at before each.
+    pub(crate) dear: bool,
 }
 
 impl Lane {

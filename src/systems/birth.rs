@@ -17,6 +17,7 @@ use bevy_ecs::system::{Commands, EntityCommands};
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -147,7 +148,8 @@ pub(crate) fn bear<P: Process>(
     scope.control.population.fetch_add(1, Relaxed);
     vitals.address.set_run_level(RunLevel::Buildup);
     scope.control.post.list(&vitals.address);
-    let cx = Context { vitals: &mut vitals, flags: &mut flags, private: &mut private, scope };
+    let pulled = Cell::new(false);
+    let cx = Context { vitals: &mut vitals, flags: &mut flags, private: &mut private, scope, pulled: &pulled };
     guarded("birth", &mut process, cx, P::birth);
     if !flags.has(Flags::DYING) {
         vitals.address.set_run_level(RunLevel::Run);
@@ -221,7 +223,7 @@ fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
     if let Some(lane) = lanes.iter().position(|lane| (lane.group, lane.kind) == (group, kind)) {
         return lane as u32;
     }
-    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0 });
+    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true });
     let lane = lanes.len() as u32 - 1;
     drop(lanes);
     scope.change(Change::Install { lane });

@@ -16,6 +16,7 @@ use bevy_ecs::lifecycle::Remove;
 use bevy_ecs::observer::On;
 use bevy_ecs::system::{Query, ResMut};
 use bevy_ecs::world::World;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -31,7 +32,8 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
     vitals.address.0.ends_by(Arc::new(Cause::Despawned));
     vitals.address.set_run_level(RunLevel::Halt);
     let private = private.bypass_change_detection();
-    let cx = Context { vitals: &mut *vitals, flags: &mut *flags, private, scope };
+    let pulled = Cell::new(false);
+    let cx = Context { vitals: &mut *vitals, flags: &mut *flags, private, scope, pulled: &pulled };
     guarded("death", &mut *process, cx, P::death);
     flags.set(Flags::OVER);
     unlist(vitals, scope);
@@ -143,5 +145,6 @@ pub(crate) fn visit<P: Process>(world: &mut World, entity: Entity, f: impl FnOnc
     let Ok((mut process, mut flags, mut vitals, mut private)) = process.get_components_mut::<Row<P>>() else { return };
     let flags = flags.bypass_change_detection();
     let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-    f(&mut process, Context { vitals, flags, private, scope: lent.bypass_change_detection().scope() });
+    let scope = lent.bypass_change_detection().scope();
+    f(&mut process, Context { vitals, flags, private, scope, pulled: &Cell::new(false) });
 }

@@ -57,12 +57,12 @@ pub(crate) fn follow(scope: &Scope, entity: Entity, from: u32, to: u32) {
 /// Runs one timer of one process and sets it anew if it repeats.
 pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerId, due: u64) {
     visit::<P>(world, entity, |process, cx| {
-        let Context { vitals, flags, private, scope } = cx;
+        let Context { vitals, flags, private, scope, pulled } = cx;
         if flags.has(Flags::DYING) || scope.control.is_braked() {
             return;
         }
         let Some(mut call) = find(private, id).and_then(|timer| timer.call.take()) else { return };
-        let cx = Context { vitals: &mut *vitals, flags, private: &mut *private, scope };
+        let cx = Context { vitals: &mut *vitals, flags, private: &mut *private, scope, pulled };
         guarded("timer", process, cx, &mut call);
         let Some(timer) = find(private, id) else { return };
         let Some(period) = timer.period else {

@@ -3,6 +3,7 @@
 //! The hot loop of the library. Lives run over dense slices, with one landing pad for the whole batch: after a panic the
 //! loop goes on behind the culprit. The process is marked changed as a whole, for `Changed<P>` queries of the user.
 
+use crate::bell::monotonic;
 use crate::context::Context;
 use crate::failure::{failed, panicked};
 use crate::process::{Flags, LifeOf, Private, Process, Vitals};
@@ -13,6 +14,7 @@ use bevy_ecs::component::ComponentId;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule};
 use bevy_ecs::system::{ParamBuilder, Query, QueryParamBuilder, ResMut, SystemParamBuilder};
 use bevy_ecs::world::World;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice::from_mut;
 use std::sync::atomic::Ordering::Relaxed;
@@ -32,19 +34,57 @@ pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: Componen
 
 fn live<P: Process>(lane: u32, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
-    scope.lanes.borrow_mut()[lane as usize].run(scope.now());
+    let mut watch = Watch::start(lane, scope);
+    let dear = watch.dear;
     if let Ok(tables) = rows.contiguous_iter_mut() {
         for (mut processes, mut flags, mut vitals, mut privates) in tables {
             let flags = flags.bypass_change_detection();
             let (vitals, privates) = (vitals.bypass_change_detection(), privates.bypass_change_detection());
-            batch(&mut processes, flags, vitals, privates, scope);
+            watch.lives += processes.len();
+            batch(&mut processes, flags, vitals, privates, scope, dear);
         }
     } else {
         // A sparse-set component has no slices.
         for (mut process, mut flags, mut vitals, mut private) in &mut rows {
             let flags = from_mut(flags.bypass_change_detection());
             let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-            batch(from_mut(&mut *process), flags, from_mut(vitals), from_mut(private), scope);
+            watch.lives += 1;
+            batch(from_mut(&mut *process), flags, from_mut(vitals), from_mut(private), scope, dear);
+        }
+    }
+    watch.stop(lane, scope);
+}
+
+/// Finds out, now and then, whether the lives of a lane are dear.
+struct Watch {
+    dear: bool,
+    started: Option<u64>,
+    lives: usize,
+}
+
+/// Lives that take longer than this are dear: before each, one looks whether another thread has pulled the e-brake.
+/// Before cheap ones, one looks every [`BLOCK`] lives, so that it is seen within a microsecond.
+const DEAR: u64 = 100;
+/// Every so many runs of a lane are timed.
+const SAMPLE: u64 = 64;
+
+impl Watch {
+    #[inline]
+    fn start(lane: u32, scope: &Scope) -> Self {
+        let lane = &mut scope.lanes.borrow_mut()[lane as usize];
+        let started = (lane.runs.is_multiple_of(SAMPLE)).then(monotonic);
+        lane.run(scope.now());
+        Self { dear: lane.dear, started, lives: 0 }
+    }
+
+    #[inline]
+    fn stop(self, lane: u32, scope: &Scope) {
+        if let Some(started) = self.started
+            && self.lives > 0
+        {
+            // Simulated time must not depend on how fast this machine is.
+            let nanos = (monotonic() - started) / self.lives as u64;
+            scope.lanes.borrow_mut()[lane as usize].dear = nanos > DEAR && !scope.control.timeline().is_simulated();
         }
     }
 }
@@ -56,10 +96,11 @@ fn batch<P: Process>(
     vitals: &mut [Vitals],
     privates: &mut [Private<P>],
     scope: &Scope,
+    dear: bool,
 ) {
     let mut begun = 0;
     loop {
-        let run = AssertUnwindSafe(|| run_from(&mut begun, processes, flags, vitals, privates, scope));
+        let run = AssertUnwindSafe(|| run_from(&mut begun, processes, flags, vitals, privates, scope, dear));
         let Err(panic) = catch_unwind(run) else { return };
         panicked("life", scope, &vitals[begun - 1], &mut flags[begun - 1], &*panic);
     }
@@ -79,7 +120,10 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// Runs the rows from `begun` on. Beside the process itself, a row without a flag costs one byte read.
+/// So many flags are looked at as one word.
+const BLOCK: usize = size_of::<u64>();
+
+/// Runs the rows from `begun` on, cheap ones in blocks.
 #[inline(always)]
 fn run_from<P: Process>(
     begun: &mut usize,
@@ -88,18 +132,50 @@ fn run_from<P: Process>(
     vitals: &mut [Vitals],
     privates: &mut [Private<P>],
     scope: &Scope,
+    dear: bool,
 ) {
     let first = *begun;
     let mut progress = Progress { begun, count: first };
+    let (processes, flags) = (&mut processes[first..], &mut flags[first..]);
+    let (vitals, privates) = (&mut vitals[first..], &mut privates[first..]);
+    if dear {
+        return run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
+    }
+    let (processes, last_processes) = processes.as_chunks_mut::<BLOCK>();
+    let (flags, last_flags) = flags.as_chunks_mut::<BLOCK>();
+    let (vitals, last_vitals) = vitals.as_chunks_mut::<BLOCK>();
+    let (privates, last_privates) = privates.as_chunks_mut::<BLOCK>();
     let brake = scope.control.brake_flag();
-    let rows = processes[first..].iter_mut().zip(&mut flags[first..]);
-    let rows = rows.zip(&mut vitals[first..]).zip(&mut privates[first..]);
-    for (((process, flags), vitals), private) in rows {
+    for (((processes, flags), vitals), privates) in processes.iter_mut().zip(flags).zip(vitals).zip(privates) {
+        if Flags::are_clear(flags) && !brake.load(Relaxed) {
+            run_rows::<P, true>(&mut progress, processes, flags, vitals, privates, scope);
+        } else {
+            run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
+        }
+    }
+    run_rows::<P, false>(&mut progress, last_processes, last_flags, last_vitals, last_privates, scope);
+}
+
+/// Runs rows. With `CLEAR`, none has a flag and nobody has pulled the e-brake: then only these lives themselves could
+/// change either, and a life can flag no process but its own.
+#[inline(always)]
+fn run_rows<P: Process, const CLEAR: bool>(
+    progress: &mut Progress<'_>,
+    processes: &mut [P],
+    flags: &mut [Flags],
+    vitals: &mut [Vitals],
+    privates: &mut [Private<P>],
+    scope: &Scope,
+) {
+    let pulled = Cell::new(false);
+    let brake = scope.control.brake_flag();
+    for (((process, flags), vitals), private) in processes.iter_mut().zip(flags).zip(vitals).zip(privates) {
         progress.count += 1;
-        if (brake.load(Relaxed) || !flags.is_clear()) && !admitted(vitals, flags, scope) {
+        let look = pulled.get() || !CLEAR && (!flags.is_clear() || brake.load(Relaxed));
+        if look && !admitted(vitals, flags, scope) {
             continue;
         }
-        if let Err(error) = process.life(&mut Context { vitals, flags, private, scope }) {
+        if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {
             failed("life", scope, &vitals.address, &error);
         }
     }

@@ -90,7 +90,10 @@ mod os {
         }
 
         pub(super) fn wait(&self, word: &AtomicU32, deadline: Option<u64>) {
-            let deadline = deadline.map(|at| Timespec { tv_sec: (at / SECOND) as i64, tv_nsec: (at % SECOND) as i64 });
+            let deadline = deadline.map(|at| Timespec {
+                tv_sec: (at / SECOND) as i64,
+                tv_nsec: (at % SECOND) as i64,
+            });
             // Time-out, a signal or a word that changed already: the caller looks again.
             let _ = futex::wait_bitset(word, Flags::PRIVATE, super::QUIET, deadline.as_ref(), NonZeroU32::MAX);
         }

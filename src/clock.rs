@@ -83,13 +83,9 @@ pub(crate) struct Timeline {
 #[derive(Debug)]
 enum Source {
     /// Application time is monotonic time less this origin.
-    Real {
-        origin: AtomicU64,
-    },
+    Real { origin: AtomicU64 },
     Scaled(RwLock<Pace>),
-    Simulated {
-        now: AtomicU64,
-    },
+    Simulated { now: AtomicU64 },
 }
 
 /// From the pair (`real`, `app`) on, application time passes at `speed` millionths of real time.

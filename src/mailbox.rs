@@ -5,6 +5,11 @@
 //! a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads: it moves parcels.
 
 mod queue;
+mod sync;
+#[cfg(all(test, not(loom)))]
+mod tests;
+#[cfg(test)]
+mod threads;
 
 use bevy_ecs::component::Component;
 use queue::{Lost, Queue};
@@ -12,11 +17,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
-
-#[cfg(loom)]
-use self::tests::sync::{Condvar, Mutex, MutexGuard};
-#[cfg(not(loom))]
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use sync::{Condvar, Mutex, MutexGuard};
 
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
 

@@ -15,3 +15,5 @@ pub mod post;
 pub mod run_level;
 pub mod send;
 pub mod subject;
+pub mod topic;
+pub mod wire;

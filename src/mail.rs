@@ -115,6 +115,11 @@ impl Name<'_> {
     /// What is printed where no name is known.
     const UNKNOWN: &'static str = "(unknown)";
 
+    /// Whether there is a name at all.
+    pub(crate) fn is_known(&self) -> bool {
+        self.written.is_some() || self.party.resident().is_some()
+    }
+
     /// Looks at the name, under a lock: `look` must be short.
     pub(crate) fn with<R>(&self, look: impl Fn(&str) -> R) -> R {
         match self.written {

@@ -15,6 +15,7 @@ use bevy_ecs::component::Component;
 use queue::{Lost, Queue};
 use std::collections::VecDeque;
 use std::fmt;
+use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Duration;
 use sync::{Condvar, Mutex, MutexGuard};
@@ -133,7 +134,9 @@ impl<M: Item> Mailbox<M> {
     ) -> Result<Option<Dropped>, (Refusal, P)> {
         let mut queue = self.queue.lock();
         if !queue.takes_plainly(&parcel) {
-            return Self::push_special(queue, parcel, wake, lost);
+            // A copy of its own: a parcel whose address is taken here would have to stand in memory on the common way too,
+            // and be copied into the queue from there (30 ns instead of 5).
+            return Self::push_special(queue, black_box(parcel), wake, lost);
         }
         queue.append(parcel);
         let idle = queue.set_ready();

@@ -218,12 +218,12 @@ impl fmt::Debug for Post {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::mailbox::{Order, Overflow};
     use std::num::NonZeroU32;
 
-    fn address(name: &'static str, birth: u64) -> Address {
+    pub(crate) fn address(name: &'static str, birth: u64) -> Address {
         Address::new(Record {
             name: name.into(),
             entity: Entity::PLACEHOLDER,

@@ -4,11 +4,12 @@ use crate::body::Body;
 use crate::mail::{Extras, Failure, Flags, Mail};
 use crate::mailbox::{Parcel, Rank};
 use crate::party::Party;
-use crate::subject::Subject;
+use crate::subject::{EMPTY, Entry, Subject};
 use serde_json::Value as Json;
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// A mail that is being written: begun by `Mail::to`, `Mail::to_all`, `Mail::broadcast` or [`Mail::reply`], and sent by the
 /// context of a process, or by a thread.
@@ -18,7 +19,9 @@ use std::fmt;
 #[must_use = "a draft does nothing until it is sent"]
 pub struct Draft<T, B = Body> {
     pub(crate) to: T,
-    pub(crate) subject: Subject,
+    /// The subject, if it is interned; an owned one is in the extras. So a common draft has nothing to drop, and stays in
+    /// registers.
+    pub(crate) subject: &'static Entry,
     pub(crate) body: B,
     pub(crate) extras: Option<Box<Extras>>,
     /// The thread it goes on with, and its place there; `None` begins one.
@@ -72,7 +75,7 @@ impl<T> Draft<T, Nothing> {
     pub(crate) fn new(to: T) -> Self {
         Self {
             to,
-            subject: Subject::EMPTY,
+            subject: &EMPTY,
             body: Nothing,
             extras: None,
             thread: None,
@@ -85,8 +88,23 @@ impl<T> Draft<T, Nothing> {
 impl<T, B> Draft<T, B> {
     /// What it is about. A literal is interned, a `String` is not: see [`Subject`].
     #[inline(always)]
-    pub fn subject(self, subject: impl Into<Subject>) -> Self {
-        Self { subject: subject.into(), ..self }
+    pub fn subject(mut self, subject: impl Into<Subject>) -> Self {
+        let (entry, owned) = subject.into().into_parts();
+        self.subject = entry;
+        if owned.is_some() || self.extras.is_some() {
+            // By the field: a reference to the whole would put the whole into memory.
+            own_subject(&mut self.extras, owned);
+        }
+        self
+    }
+
+    /// What it is about.
+    pub(crate) fn subject_handle(&self) -> Subject {
+        Subject::from_parts(self.subject, self.owned_subject().cloned())
+    }
+
+    fn owned_subject(&self) -> Option<&Arc<str>> {
+        self.extras.as_ref()?.subject.as_ref()
     }
 
     /// What it carries: any value; [`Body::new`] tells which are text, JSON and bytes.
@@ -103,8 +121,9 @@ impl<T, B> Draft<T, B> {
 
     /// Higher goes first in a mailbox that minds it; 0 unless set.
     #[inline(always)]
-    pub fn priority(self, priority: i8) -> Self {
-        Self { priority, ..self }
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.priority = priority;
+        self
     }
 
     /// Goes before all that is not urgent, and is never refused but by a closed mailbox.
@@ -120,8 +139,9 @@ impl<T, B> Draft<T, B> {
     }
 
     #[inline(always)]
-    fn with(self, flag: Flags) -> Self {
-        Self { flags: self.flags.with(flag), ..self }
+    fn with(mut self, flag: Flags) -> Self {
+        self.flags = self.flags.with(flag);
+        self
     }
 
     fn extras(&mut self) -> &mut Extras {
@@ -143,12 +163,17 @@ impl<T, B> Draft<T, B> {
     }
 }
 
+#[cold]
+fn own_subject(extras: &mut Option<Box<Extras>>, owned: Option<Arc<str>>) {
+    extras.get_or_insert_default().subject = owned;
+}
+
 impl<T> Draft<T, Body> {
     /// The same for another recipient; the body must be shared.
     pub(crate) fn copy<U>(&self, to: U) -> Draft<U, Body> {
         Draft {
             to,
-            subject: self.subject.clone(),
+            subject: self.subject,
             body: self.body.copy().unwrap_or_default(),
             extras: self.extras.clone(),
             thread: self.thread,
@@ -167,7 +192,7 @@ impl<T, B: Content> Draft<T, B> {
 
 impl<T: fmt::Debug, B> fmt::Debug for Draft<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Draft({:?} {:?})", self.to, self.subject)
+        write!(f, "Draft({:?} {:?})", self.to, self.subject_handle())
     }
 }
 
@@ -203,18 +228,13 @@ impl<T, B: Content> Parcel for Letter<T, B> {
     }
 
     fn supersedes(&self, waiting: &Mail) -> bool {
-        waiting.subject_is(&self.draft.subject)
+        waiting.subject_is(&self.draft.subject_handle())
     }
 
     #[inline(always)]
     fn land(self) -> Mail {
         let Self { draft, stamp, recipient } = self;
         let (thread, index) = draft.thread.unwrap_or((stamp.id, 0));
-        let (subject, owned) = draft.subject.into_parts();
-        let mut extras = draft.extras;
-        if owned.is_some() {
-            extras.get_or_insert_default().subject = owned;
-        }
         Mail {
             body: draft.body.into_body(),
             id: stamp.id,
@@ -223,8 +243,8 @@ impl<T, B: Content> Parcel for Letter<T, B> {
             utc: stamp.utc,
             sender: stamp.sender,
             recipient,
-            subject,
-            extras,
+            subject: draft.subject,
+            extras: draft.extras,
             index,
             priority: draft.priority,
             flags: draft.flags,

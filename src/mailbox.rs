@@ -147,7 +147,7 @@ impl<M: Item> Mailbox<M> {
         Ok(None)
     }
 
-    /// Closed, full, urgent, by priority or by subject.
+    /// Closed, full, without a free slot, urgent, by priority or by subject.
     #[inline(never)]
     fn push_special<P: Parcel<Item = M>>(
         mut queue: MutexGuard<'_, Queue<M>>,

@@ -13,16 +13,76 @@ use std::time::Instant;
 use uuid::Uuid;
 
 /// A recipient: by name, by [`Address`], or whoever wrote the mail that is replied to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct To<'a>(Who<'a>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Who<'a> {
     Name(&'a str),
     Address(&'a Address),
-    OwnedName(Box<str>),
-    OwnedAddress(Address),
     Party(Party),
+}
+
+/// The recipient of a draft that came back.
+#[derive(Clone, Debug)]
+pub struct Kept(KeptWho);
+
+#[derive(Clone, Debug)]
+enum KeptWho {
+    Name(Box<str>),
+    Address(Address),
+    Party(Party),
+}
+
+/// What a draft to one recipient can be addressed to. A type each, rather than one enum: a draft to an address is then a
+/// few registers on its whole way.
+pub trait Recipient {
+    /// The recipient.
+    fn to(&self) -> To<'_>;
+}
+
+impl Recipient for To<'_> {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        *self
+    }
+}
+
+impl Recipient for &Address {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        To(Who::Address(self))
+    }
+}
+
+impl Recipient for &str {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        To(Who::Name(self))
+    }
+}
+
+impl Recipient for &String {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        To(Who::Name(self))
+    }
+}
+
+impl Recipient for Back {
+    fn to(&self) -> To<'_> {
+        To(Who::Party(self.0))
+    }
+}
+
+impl Recipient for Kept {
+    fn to(&self) -> To<'_> {
+        To(match &self.0 {
+            KeptWho::Name(name) => Who::Name(name),
+            KeptWho::Address(address) => Who::Address(address),
+            KeptWho::Party(party) => Who::Party(*party),
+        })
+    }
 }
 
 /// Many recipients.
@@ -38,8 +98,8 @@ enum Audience<'a> {
 impl Mail {
     /// Begins a mail to a process: by its name (in any case) or by its [`Address`], which saves the look-up.
     #[inline(always)]
-    pub fn to<'a>(recipient: impl Into<To<'a>>) -> Draft<To<'a>, Nothing> {
-        Draft::new(recipient.into())
+    pub fn to<T: Recipient>(recipient: T) -> Draft<T, Nothing> {
+        Draft::new(recipient)
     }
 
     /// Begins a mail to several processes, who share its body.
@@ -53,35 +113,30 @@ impl Mail {
     }
 }
 
-impl To<'_> {
+impl<'a> To<'a> {
     /// The address, if there is such a process.
-    pub(crate) fn resolve(&self, post: &Post) -> Option<Cow<'_, Address>> {
-        match &self.0 {
+    pub(crate) fn resolve(self, post: &Post) -> Option<Cow<'a, Address>> {
+        match self.0 {
             Who::Address(address) => Some(Cow::Borrowed(address)),
-            Who::OwnedAddress(address) => Some(Cow::Borrowed(address)),
             Who::Name(name) => post.get(name).map(Cow::Owned),
-            Who::OwnedName(name) => post.get(name).map(Cow::Owned),
-            Who::Party(party) => Address::of(*party).map(Cow::Owned),
+            Who::Party(party) => Address::of(party).map(Cow::Owned),
         }
     }
 
     /// The address, if it was given as one: nothing to look up.
     #[inline(always)]
-    pub(crate) fn address(&self) -> Option<&Address> {
-        match &self.0 {
+    pub(crate) fn address(self) -> Option<&'a Address> {
+        match self.0 {
             Who::Address(address) => Some(address),
-            Who::OwnedAddress(address) => Some(address),
             _ => None,
         }
     }
 
-    fn into_owned(self) -> To<'static> {
-        To(match self.0 {
-            Who::Name(name) => Who::OwnedName(name.into()),
-            Who::OwnedName(name) => Who::OwnedName(name),
-            Who::Address(address) => Who::OwnedAddress(address.clone()),
-            Who::OwnedAddress(address) => Who::OwnedAddress(address),
-            Who::Party(party) => Who::Party(party),
+    fn keep(self) -> Kept {
+        Kept(match self.0 {
+            Who::Name(name) => KeptWho::Name(name.into()),
+            Who::Address(address) => KeptWho::Address(address.clone()),
+            Who::Party(party) => KeptWho::Party(party),
         })
     }
 }
@@ -90,9 +145,7 @@ impl fmt::Display for To<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Who::Name(name) => f.pad(name),
-            Who::OwnedName(name) => f.pad(name),
             Who::Address(address) => f.pad(address.name()),
-            Who::OwnedAddress(address) => f.pad(address.name()),
             Who::Party(party) => f.pad(party.resident().as_ref().map_or("(unknown)", |resident| resident.name())),
         }
     }
@@ -112,12 +165,6 @@ impl<'a> From<&'a String> for To<'a> {
     }
 }
 
-impl From<String> for To<'_> {
-    fn from(name: String) -> Self {
-        Self(Who::OwnedName(name.into()))
-    }
-}
-
 impl<'a> From<&'a Address> for To<'a> {
     #[inline(always)]
     fn from(address: &'a Address) -> Self {
@@ -125,26 +172,14 @@ impl<'a> From<&'a Address> for To<'a> {
     }
 }
 
-impl From<Address> for To<'_> {
-    fn from(address: Address) -> Self {
-        Self(Who::OwnedAddress(address))
-    }
-}
-
-impl From<Back> for To<'_> {
-    fn from(back: Back) -> Self {
-        Self(Who::Party(back.0))
-    }
-}
-
 impl Draft<Many<'_>, Body> {
     /// One draft for each recipient, in order. `post` and `sender` are asked when it is for everyone.
-    pub(crate) fn each(&self, post: &Post, sender: Party) -> impl Iterator<Item = Draft<To<'_>, Body>> {
-        let all: Vec<To<'_>> = match &self.to.0 {
-            Audience::Named(names) => names.clone(),
+    pub(crate) fn each(&self, post: &Post, sender: Party) -> impl Iterator<Item = Draft<Kept, Body>> {
+        let all: Vec<Kept> = match &self.to.0 {
+            Audience::Named(names) => names.iter().map(|to| to.keep()).collect(),
             Audience::Everyone => {
                 let others = post.addresses().into_iter().filter(|address| address.0.party != sender);
-                others.map(To::from).collect()
+                others.map(|address| Kept(KeptWho::Address(address))).collect()
             }
         };
         all.into_iter().map(|to| self.copy(to))
@@ -201,14 +236,14 @@ pub struct SendError(Box<Refused>);
 
 struct Refused {
     kind: SendErrorKind,
-    draft: Draft<To<'static>>,
+    draft: Draft<Kept>,
 }
 
 impl SendError {
     #[cold]
     #[inline(never)]
-    pub(crate) fn new<B: Content>(kind: SendErrorKind, draft: Draft<To<'_>, B>) -> Self {
-        Self(Box::new(Refused { kind, draft: draft.erase().map(To::into_owned, |body| body) }))
+    pub(crate) fn new<T: Recipient, B: Content>(kind: SendErrorKind, draft: Draft<T, B>) -> Self {
+        Self(Box::new(Refused { kind, draft: draft.erase().map(|to| to.to().keep(), |body| body) }))
     }
 
     /// What went wrong.
@@ -220,17 +255,17 @@ impl SendError {
     /// For whom it was.
     #[must_use]
     pub fn recipient(&self) -> String {
-        self.0.draft.to.to_string()
+        self.0.draft.to.to().to_string()
     }
 
     /// The draft, to send it later or to somebody else.
-    pub fn into_draft(self) -> Draft<To<'static>> {
+    pub fn into_draft(self) -> Draft<Kept> {
         self.0.draft
     }
 
     fn text(refused: &Refused) -> String {
         let Refused { kind, draft } = refused;
-        let (to, subject) = (draft.to.to_string(), draft.subject.as_str());
+        let (to, subject) = (draft.to.to().to_string(), draft.subject_handle());
         match kind {
             SendErrorKind::Unknown => format!("no process is called {to:?}: mail {subject:?} was not sent"),
             SendErrorKind::Full { limit } => format!(
@@ -268,9 +303,9 @@ impl Address {
 
     /// Puts a draft into the mailbox, whatever its address says.
     #[inline(always)]
-    pub(crate) fn post<B: Content>(
+    pub(crate) fn post<T: Recipient, B: Content>(
         &self,
-        draft: Draft<To<'_>, B>,
+        draft: Draft<T, B>,
         stamp: Stamp,
         office: &impl Office,
     ) -> Result<Sent, SendError> {
@@ -284,7 +319,7 @@ impl Address {
 
     #[cold]
     #[inline(never)]
-    fn refuse<B: Content>(&self, refusal: Refusal, draft: Draft<To<'_>, B>) -> SendError {
+    fn refuse<T: Recipient, B: Content>(&self, refusal: Refusal, draft: Draft<T, B>) -> SendError {
         let kind = match refusal {
             Refusal::Full => SendErrorKind::Full { limit: self.0.mailbox.size().0 },
             Refusal::Closed => SendErrorKind::Closed,
@@ -294,16 +329,16 @@ impl Address {
 
     /// Like [`post`](Self::post), and waits for room if the mailbox says so. For threads only: a tick never waits.
     #[cfg(not(loom))]
-    pub(crate) fn post_patiently<B: Content>(
+    pub(crate) fn post_patiently<T: Recipient, B: Content>(
         &self,
-        draft: Draft<To<'_>, B>,
+        draft: Draft<T, B>,
         stamp: Stamp,
         office: &impl Office,
     ) -> Result<Sent, SendError> {
         let Some(until) = self.0.mailbox.patience().and_then(|patience| Instant::now().checked_add(patience)) else {
             return self.post(draft, stamp, office);
         };
-        let mut draft = draft.erase().map(To::into_owned, |body| body);
+        let mut draft = draft.erase().map(|to| to.to().keep(), |body| body);
         loop {
             let room = self.0.mailbox.wait_for_room(until);
             match self.post(draft, stamp, office) {

@@ -122,21 +122,21 @@ impl<M: Item> Queue<M> {
         left
     }
 
+    /// Whether [`append`](Self::append) will do.
     #[inline(always)]
     pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P) -> bool {
-        self.items.len() < self.plain as usize && parcel.rank() != Rank::Urgent
+        let length = self.items.len();
+        length < self.plain as usize && length < self.items.capacity() && parcel.rank() != Rank::Urgent
     }
 
-    /// To the end of the queue.
+    /// To the end of the queue, into a slot that is there: nothing to grow, so the compiler writes the item in its place.
     #[inline(always)]
     pub(super) fn append<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        self.make_slot();
         self.items.push_back(parcel.land());
         self.note_arrival();
     }
 
     /// One slot first, for most boxes never hold more than one mail; twice as many whenever that is not enough.
-    #[inline(always)]
     fn make_slot(&mut self) {
         let length = self.items.len();
         if length == self.items.capacity() {

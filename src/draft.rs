@@ -73,15 +73,7 @@ mod sealed {
 impl<T> Draft<T, Nothing> {
     #[inline(always)]
     pub(crate) fn new(to: T) -> Self {
-        Self {
-            to,
-            subject: &EMPTY,
-            body: Nothing,
-            extras: None,
-            thread: None,
-            priority: 0,
-            flags: Flags::default(),
-        }
+        Self { to, subject: &EMPTY, body: Nothing, extras: None, thread: None, priority: 0, flags: Flags::default() }
     }
 }
 

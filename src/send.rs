@@ -357,3 +357,84 @@ impl Name<'_> {
         Address::of(self.party)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::post::tests::address;
+    use std::collections::VecDeque;
+
+    /// An office without a head.
+    struct Silent;
+
+    impl Office for Silent {
+        fn wake(&self, _: &Record) {}
+        fn lost(&self, _: Mail, _: Dropped) {}
+    }
+
+    fn stamp(sender: &Address) -> Stamp {
+        Stamp { id: 1, time: 0, utc: 0, sender: sender.0.party }
+    }
+
+    fn read(address: &Address) -> Mail {
+        let mut batch = VecDeque::new();
+        address.0.mailbox.take(&mut batch, 1);
+        batch.pop_front().expect("there is mail")
+    }
+
+    #[test]
+    fn a_mail_knows_both_its_ends_and_a_reply_finds_back() {
+        let (imu, control) = (address("imu", 0), address("control", 1));
+        control.post(Mail::to(&control).subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap();
+        let mail = read(&control);
+        assert_eq!(mail.to_string(), r#"imu -> control "pose" #0 at 0ns: (u64)"#);
+        let reply = mail.reply().body(8_u64);
+        let back = reply.to.to().resolve(&Post::default()).unwrap().into_owned();
+        back.post(reply, stamp(&control), &Silent).unwrap();
+        let reply = read(&imu);
+        assert!(reply.sender() == "CONTROL" && reply.sender().address().unwrap().name() == "control");
+        assert_eq!((reply.thread(), reply.index(), reply.get::<u64>()), (mail.thread(), 1, Some(&8)));
+    }
+
+    #[test]
+    fn what_is_refused_comes_back_with_the_reason() -> Result<(), bevy_ecs::error::BevyError> {
+        let imu = address("imu", 0);
+        imu.0.mailbox.close();
+        let error = imu.post(Mail::to("Imu").subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap_err();
+        assert_eq!((error.kind(), error.recipient()), (SendErrorKind::Closed, "Imu".to_owned()));
+        assert!(error.to_string().contains("\"pose\""), "{error}");
+        let draft = error.into_draft();
+        assert_eq!(draft.body.get::<u64>(), Some(&7));
+        imu.0.mailbox.open();
+        imu.post(draft, stamp(&imu), &Silent)?;
+        Ok(())
+    }
+
+    #[test]
+    fn many_share_a_body_and_the_sender_of_a_broadcast_is_left_out() {
+        let (post, all) = (Post::default(), ["a", "b", "c"].map(|name| address(name, 0)));
+        all.iter().for_each(|address| post.list(address));
+        let text = String::from("shared");
+        let place = text.as_ptr();
+        let draft = Mail::broadcast().body(text).share();
+        for draft in draft.each(&post, all[0].0.party) {
+            let to = draft.to.to().resolve(&post).unwrap().into_owned();
+            to.post(draft, stamp(&all[0]), &Silent).unwrap();
+        }
+        assert_eq!(all.each_ref().map(|address| address.mail_count().received), [0, 1, 1]);
+        assert!(all[1..].iter().all(|address| read(address).body().as_text().unwrap().as_ptr() == place));
+        let named = Mail::to_all(["a", "nobody"]).body("x").share();
+        let found: Vec<_> = named.each(&post, all[0].0.party).map(|it| it.to.to().resolve(&post).is_some()).collect();
+        assert_eq!(found, [true, false], "one result each");
+    }
+
+    #[test]
+    fn the_name_of_the_dead_is_still_on_their_mail() {
+        let (post, imu, control) = (Post::default(), address("imu", 0), address("control", 1));
+        post.list(&imu);
+        control.post(Mail::to(&control), stamp(&imu), &Silent).unwrap();
+        post.release("imu");
+        drop(imu);
+        assert!(read(&control).sender() == "imu");
+    }
+}

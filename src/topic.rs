@@ -80,7 +80,12 @@ struct Cell<T> {
 impl<T: Send + Sync + 'static> Topic<T> {
     fn new() -> Self {
         let latest = ArcSwapOption::const_empty();
-        Self(Arc::new(Cell { latest, writing: Mutex::new(()), published: AtomicU64::new(0), takeovers: AtomicU64::new(0) }))
+        Self(Arc::new(Cell {
+            latest,
+            writing: Mutex::new(()),
+            published: AtomicU64::new(0),
+            takeovers: AtomicU64::new(0),
+        }))
     }
 
     /// Makes `value` the latest, unless another head has published a later one already. `time` is in nanoseconds of the

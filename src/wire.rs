@@ -92,7 +92,8 @@ impl<'de> Deserialize<'de> for Hex<'_> {
         let digits = String::deserialize(deserializer)?;
         let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
         let value = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-        let bytes = pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect::<Option<Vec<u8>>>();
+        let bytes =
+            pairs.iter().map(|[high, low]| Some(value(*high)? << 4 | value(*low)?)).collect::<Option<Vec<u8>>>();
         match bytes {
             Some(bytes) if rest.is_empty() => Ok(Self(bytes.into())),
             _ => Err(D::Error::invalid_value(Unexpected::Str(&digits), &"an even number of hexadecimal digits")),

@@ -6,7 +6,7 @@
 
 mod queue;
 mod sync;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(loom_model)))]
 mod tests;
 #[cfg(test)]
 mod threads;
@@ -209,7 +209,7 @@ impl<M: Item> Mailbox<M> {
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
-    #[cfg(not(loom))]
+    #[cfg(not(loom_model))]
     pub(crate) fn wait_for_room(&self, until: std::time::Instant) -> bool {
         let mut queue = self.queue.lock();
         while queue.is_full() {

@@ -328,7 +328,7 @@ impl Address {
     }
 
     /// Like [`post`](Self::post), and waits for room if the mailbox says so. For threads only: a tick never waits.
-    #[cfg(not(loom))]
+    #[cfg(not(loom_model))]
     pub(crate) fn post_patiently<T: Recipient, B: Content>(
         &self,
         draft: Draft<T, B>,
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn what_is_refused_comes_back_with_the_reason() -> Result<(), bevy_ecs::error::BevyError> {
         let imu = address("imu", 0);
-        imu.0.mailbox.close();
+        assert!(imu.0.mailbox.close().is_empty());
         let error = imu.post(Mail::to("Imu").subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap_err();
         assert_eq!((error.kind(), error.recipient()), (SendErrorKind::Closed, "Imu".to_owned()));
         assert!(error.to_string().contains("\"pose\""), "{error}");

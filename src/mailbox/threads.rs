@@ -43,7 +43,7 @@ fn mailbox(size: u32, overflow: Overflow) -> Mailbox<Plain> {
     Mailbox::new(NonZeroU32::new(size).unwrap(), overflow, Order::Fifo)
 }
 
-#[cfg(not(loom))]
+#[cfg(not(loom_model))]
 mod real {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -136,7 +136,7 @@ mod real {
 }
 
 /// In a ready list of its own, as a head has it: a box with mail is on it, exactly once, whatever the order.
-#[cfg(loom)]
+#[cfg(loom_model)]
 mod loom {
     use super::*;
     use ::loom::sync::Arc;

@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::clock::Clock;
-use crate::control::Control;
+use crate::control::{Control, DeadLetter, DeadLetterHook};
 use crate::exit::Exit;
 use crate::frequency::{Frequency, FrequencyError};
 use crate::group::GroupPlan;
@@ -10,10 +10,13 @@ use crate::handle::ApplicationHandle;
 use crate::head::Head;
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
+use crate::mail::{Delivery, Mail};
+use crate::mailbox::MailboxSize;
 use crate::process::Process;
 use crate::running::Running;
 use crate::scope;
 use crate::signals::Interrupts;
+use crate::subject::Subject;
 use crate::systems::Step;
 use crate::systems::birth::SpawnProcess;
 use bevy_ecs::bundle::Bundle;
@@ -132,6 +135,34 @@ impl Application {
                 self
             }
         }
+    }
+
+    /// When mail can be read: [`Delivery::SameTick`] unless set.
+    pub fn delivery(self, delivery: Delivery) -> Self {
+        let _ = self.control.delivery.set(delivery);
+        self
+    }
+
+    /// The bound of mailboxes whose process has none in its bundle: 50 unless set.
+    pub fn mailbox_size(mut self, size: MailboxSize) -> Self {
+        match size.checked() {
+            Ok(_) => drop(self.control.mailbox_size.set(size)),
+            Err(error) => self.faults.push(error.to_string()),
+        }
+        self
+    }
+
+    /// The subject that makes its recipient die: a new UUID unless set.
+    pub fn poison_pill(self, subject: &str) -> Self {
+        let _ = self.control.pill.set(Subject::intern(subject));
+        self
+    }
+
+    /// Called with every mail that nobody will read, on the thread that finds out: refused ones whose sender did not ask
+    /// to know, those lost to the bound of a mailbox, and those left when their recipient dies. It must be quick.
+    pub fn on_dead_letter(self, hook: impl Fn(&Mail, DeadLetter) + Send + Sync + 'static) -> Self {
+        let _ = self.control.dead_letter_hook.set(DeadLetterHook(Box::new(hook)));
+        self
     }
 
     /// Whether Ctrl-C (and SIGTERM, SIGHUP) ends the application in order. Yes, unless set or simulated.

@@ -1,12 +1,19 @@
 //! What all heads of an application share: its time, its post, and whether it is to go on.
 
 use crate::cause::Cause;
-use crate::clock::{Clock, Timeline};
+use crate::clock::{Clock, Timeline, nanos};
+use crate::id::Ids;
 use crate::link::Link;
+use crate::mail::{Delivery, Mail};
+use crate::mailbox::{Dropped, MailboxSize};
 use crate::post::Post;
+use crate::subject::Subject;
+use crate::topic::Topics;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+use uuid::Uuid;
 
 /// How many causes after the first are kept by name; the rest are only counted.
 const FURTHER: usize = 16;
@@ -24,6 +31,18 @@ pub(crate) struct Control {
     pub(crate) paused: AtomicBool,
     stopping: AtomicBool,
     braked: AtomicBool,
+    pub(crate) topics: Topics,
+    pub(crate) delivery: OnceLock<Delivery>,
+    pub(crate) mailbox_size: OnceLock<MailboxSize>,
+    /// The subject that makes its recipient die.
+    pub(crate) pill: OnceLock<Subject>,
+    pub(crate) dead_letter_hook: OnceLock<DeadLetterHook>,
+    pub(crate) dead_letters: AtomicU64,
+    pub(crate) unmatched: AtomicU64,
+    /// Numbers those that give ids to mail.
+    offices: AtomicU64,
+    /// Nanoseconds since 1970 at the start of application time.
+    utc: AtomicU64,
     main_name: Mutex<Option<Arc<str>>>,
     end: Mutex<End>,
     links: Mutex<Vec<Arc<Link>>>,
@@ -37,6 +56,35 @@ pub(crate) struct End {
     pub(crate) more: u64,
 }
 
+/// Why nobody will read a mail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DeadLetter {
+    /// It could not be sent, and its sender did not ask to know: the mailbox was full.
+    Full,
+    /// It could not be sent, and its sender did not ask to know: the recipient had ended.
+    Closed,
+    /// It could not be sent, and its sender did not ask to know: nobody has this name.
+    Unknown,
+    /// It was taken in and then lost to the bound of the mailbox.
+    Dropped(Dropped),
+    /// Its recipient died before reading it.
+    Unread,
+}
+
+/// What the application does with dead letters.
+pub(crate) struct DeadLetterHook(pub(crate) Box<dyn Fn(&Mail, DeadLetter) + Send + Sync>);
+
+impl std::fmt::Debug for DeadLetterHook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DeadLetterHook")
+    }
+}
+
+fn nanos_since_1970() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanos)
+}
+
 impl Control {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -48,6 +96,15 @@ impl Control {
             paused: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             braked: AtomicBool::new(false),
+            topics: Topics::default(),
+            delivery: OnceLock::new(),
+            mailbox_size: OnceLock::new(),
+            pill: OnceLock::new(),
+            dead_letter_hook: OnceLock::new(),
+            dead_letters: AtomicU64::new(0),
+            unmatched: AtomicU64::new(0),
+            offices: AtomicU64::new(0),
+            utc: AtomicU64::new(0),
             main_name: Mutex::new(None),
             end: Mutex::default(),
             links: Mutex::default(),
@@ -57,6 +114,38 @@ impl Control {
     /// Begins the run: application time is 0 now.
     pub(crate) fn start_clock(&self, clock: Clock) {
         self.timeline.get_or_init(|| Timeline::new(clock));
+        if !clock.is_simulated() {
+            // A simulated run is to give the same bits every time: it begins in 1970.
+            self.utc.store(nanos_since_1970(), Relaxed);
+        }
+    }
+
+    /// Nanoseconds since 1970 at an instant of application time.
+    #[inline]
+    pub(crate) fn utc_at(&self, instant: u64) -> u64 {
+        self.utc.load(Relaxed).saturating_add(instant)
+    }
+
+    /// Ids for one more thread that sends mail.
+    pub(crate) fn new_ids(&self) -> Ids {
+        Ids::new(self.seed.load(Relaxed), self.offices.fetch_add(1, Relaxed))
+    }
+
+    /// The subject of the poison pill: a new UUID, unless the application has set one.
+    pub(crate) fn pill(&self) -> &Subject {
+        self.pill.get_or_init(|| {
+            Subject::intern(&Uuid::from_u64_pair(nanos_since_1970(), self.offices.fetch_add(1, Relaxed)).to_string())
+        })
+    }
+
+    /// Counts a mail that nobody will read, and shows it to the application's hook.
+    #[cold]
+    pub(crate) fn dead_letter(&self, mail: &Mail, why: DeadLetter) {
+        self.dead_letters.fetch_add(1, Relaxed);
+        tracing::debug!(%mail, ?why, "dead letter");
+        if let Some(DeadLetterHook(hook)) = self.dead_letter_hook.get() {
+            hook(mail, why);
+        }
     }
 
     /// The application's time, real unless [`start_clock`](Self::start_clock) said otherwise.

@@ -5,6 +5,8 @@ use crate::clock::SpeedError;
 use crate::context::{self, UnknownProcess};
 use crate::control::Control;
 use crate::key::{GroupKey, GroupOptions, Target};
+use crate::mailing::ProcessInfo;
+use crate::outside::Outside;
 use crate::post::Address;
 use crate::process::Process;
 use crate::scope::{self, Change};
@@ -147,6 +149,26 @@ impl ApplicationHandle {
     /// Does something to the World of the main head, between two ticks.
     pub fn do_to_world(&self, call: impl FnOnce(&mut World) + Send + 'static) {
         self.control.main_link().call(call);
+    }
+
+    /// The address of a process, by its name in any case.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn address_of(&self, name: &str) -> Result<Address, UnknownProcess> {
+        self.find(name)
+    }
+
+    /// Every process of the application, in order of birth.
+    #[must_use]
+    pub fn processes(&self) -> Vec<ProcessInfo> {
+        self.control.post.addresses().iter().map(ProcessInfo::of).collect()
+    }
+
+    /// Something to send mail from, on one thread that is no process. Make it once and keep it.
+    #[must_use]
+    pub fn mail(&self) -> Outside {
+        Outside { ids: self.control.new_ids(), control: self.control.clone() }
     }
 
     fn find(&self, name: &str) -> Result<Address, UnknownProcess> {

@@ -7,7 +7,7 @@ use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
 use crate::scope::{self, Change, Lane, Lent, Scope};
-use crate::systems::{birth, death, fallback, settle};
+use crate::systems::{death, fallback, mailman, placement, settle};
 use crate::time::{Beat, Time};
 use bevy_ecs::change_detection::CheckChangeTicks;
 use bevy_ecs::observer::On;
@@ -52,7 +52,7 @@ impl Head {
         world.insert_resource(Time(beat.clone()));
         world.init_resource::<TickCheck>();
         world.add_observer(|check: On<CheckChangeTicks>, mut asked: ResMut<TickCheck>| asked.0 = Some(*check));
-        birth::watch_settings(&mut world);
+        placement::watch_settings(&mut world);
         fallback::install(&mut world);
         fallback::forget();
         Self { world, groups: Vec::new(), agenda: Vec::new(), control, link, beat, started: false, busy_until: 0 }
@@ -60,7 +60,7 @@ impl Head {
 
     /// Takes over a group as the builder has laid it out, before the start.
     pub(crate) fn add_group(&mut self, key: GroupKey, plan: GroupPlan) {
-        birth::find_group(&mut self.world, key.clone());
+        placement::find_group(&mut self.world, key.clone());
         let options = plan.options.clone();
         let mut group = Group::new(key, plan, self.beat.clone(), 0);
         group.configure(&options, None, false);
@@ -158,6 +158,9 @@ impl Head {
             self.control.brake(&format!("group {}", group.key), reason);
             return now;
         }
+        if self.link.has_announced() {
+            mailman::sort_announced(scope::of(&mut self.world));
+        }
         self.beat.begin(index, number, due, now, std::mem::replace(&mut group.last, now));
         group.schedule.run(&mut self.world);
         let consumed = self.beat.take_consumed();
@@ -223,7 +226,7 @@ impl Head {
             }
             Change::Options { key, options } => self.configure(key, &options),
             Change::Pause { key, paused } => {
-                let index = birth::find_group(&mut self.world, key) as usize;
+                let index = placement::find_group(&mut self.world, key) as usize;
                 self.adopt_groups();
                 self.groups[index].paused = paused;
             }
@@ -250,7 +253,7 @@ impl Head {
     }
 
     fn configure(&mut self, key: GroupKey, options: &GroupOptions) {
-        let index = birth::find_group(&mut self.world, key) as usize;
+        let index = placement::find_group(&mut self.world, key) as usize;
         self.adopt_groups();
         let now = self.started.then(|| self.beat.now());
         let group = &mut self.groups[index];

@@ -10,14 +10,28 @@ pub mod overrun;
 pub mod run_level;
 pub mod stats;
 
-// Floor 1: what heads share.
-mod control;
+// Floor 1: mail, and what heads share.
+pub mod body;
+pub mod control;
+pub mod draft;
+pub mod filter;
+mod id;
 mod link;
+pub mod mail;
+pub mod mailbox;
+pub mod outside;
+mod party;
 pub mod post;
+pub mod send;
+pub mod subject;
+pub mod topic;
+pub mod wire;
 
 // Floor 2: the process.
+pub mod ask;
 pub mod context;
 mod failure;
+pub mod mailing;
 pub mod process;
 mod scope;
 pub mod time;
@@ -42,21 +56,29 @@ pub use rand;
 /// What most programs need: `use polycephaly::prelude::*`.
 pub mod prelude {
     pub use crate::application::Application;
+    pub use crate::ask::{AskError, Pending};
     pub use crate::cause::Cause;
     pub use crate::clock::Clock;
     pub use crate::context::Context;
     pub use crate::exit::Exit;
+    pub use crate::filter::{Filter, Pattern, regex};
     pub use crate::frequency::{Frequency, every, hz};
     pub use crate::handle::ApplicationHandle;
     pub use crate::key::{GroupKey, InGroup, Target};
+    pub use crate::mail::{Delivery, Mail};
+    pub use crate::mailbox::{MailboxSize, Order, Overflow};
     pub use crate::overrun::Overrun;
+    pub use crate::post::Address;
     pub use crate::process::{LifeOf, Process};
     pub use crate::report::Report;
     pub use crate::run_level::RunLevel;
     pub use crate::running::Running;
+    pub use crate::send::{SendError, SendErrorKind, Sent};
+    pub use crate::subject::Subject;
     pub use crate::systems::birth::{SpawnProcess, SpawnProcessCommands};
     pub use crate::time::Time;
     pub use crate::timer::TimerId;
+    pub use crate::topic::{Latest, Topic};
     pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;
     pub use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The line to a head: how other threads reach the World that only its own thread may touch.
 
 use crate::bell::Bell;
+use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use parking_lot::Mutex;
 use std::fmt;
@@ -16,6 +17,8 @@ pub(crate) struct Link {
     pub(crate) bell: Bell,
     waiting: AtomicBool,
     calls: Mutex<Vec<Call>>,
+    announced: AtomicBool,
+    mail: Mutex<Vec<(u32, Entity)>>,
 }
 
 impl Link {
@@ -26,6 +29,8 @@ impl Link {
             bell: Bell::default(),
             waiting: AtomicBool::new(false),
             calls: Mutex::default(),
+            announced: AtomicBool::new(false),
+            mail: Mutex::default(),
         }
     }
 
@@ -46,6 +51,32 @@ impl Link {
     pub(crate) fn take_calls(&self) -> Vec<Call> {
         self.waiting.store(false, Ordering::Relaxed);
         std::mem::take(&mut *self.calls.lock())
+    }
+}
+
+/// Mailboxes that others filled.
+impl Link {
+    /// Says that the mailbox of a process in `lane` was idle and has mail now. Wakes nobody: mail is read in a tick.
+    pub(crate) fn announce(&self, lane: u32, entity: Entity) {
+        self.mail.lock().push((lane, entity));
+        self.announced.store(true, Ordering::Release);
+    }
+
+    /// Whether mailboxes have been announced: one relaxed load.
+    #[inline]
+    pub(crate) fn has_announced(&self) -> bool {
+        self.announced.load(Ordering::Relaxed)
+    }
+
+    /// Swaps the announced mailboxes into `taken`, which must be empty: one relaxed load when there is none.
+    #[inline]
+    pub(crate) fn take_announced(&self, taken: &mut Vec<(u32, Entity)>) {
+        debug_assert!(taken.is_empty());
+        if self.announced.load(Ordering::Relaxed) {
+            // Cleared first: an announcement in between is taken now, and its flag costs one empty look.
+            self.announced.store(false, Ordering::Relaxed);
+            std::mem::swap(&mut *self.mail.lock(), taken);
+        }
     }
 }
 

@@ -2,13 +2,16 @@
 
 use crate::cause::Cause;
 use crate::link::Link;
+use crate::mail::Mail;
+use crate::mailbox::{MailCount, Mailbox};
+use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
+use crate::subject::folded_hash;
 use bevy_ecs::entity::Entity;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use parking_lot::{Mutex, RwLock};
 use std::borrow::Cow;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -23,6 +26,11 @@ pub(crate) struct Record {
     pub(crate) kind: u32,
     /// Order of birth over the whole application.
     pub(crate) birth: u64,
+    /// Its number in every mail; from [`Party::claim`].
+    pub(crate) party: Party,
+    pub(crate) mailbox: Mailbox<Mail>,
+    /// Index of (group, type) on its head: on which list its mailbox goes when it has mail.
+    pub(crate) lane: AtomicU32,
     pub(crate) level: AtomicI8,
     pub(crate) errors: AtomicU32,
     pub(crate) panics: AtomicU32,
@@ -35,13 +43,23 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(name: Cow<'static, str>, entity: Entity, link: Arc<Link>, kind: u32, birth: u64) -> Self {
+    pub(crate) fn new(
+        name: Cow<'static, str>,
+        entity: Entity,
+        link: Arc<Link>,
+        kind: u32,
+        birth: u64,
+        mailbox: Mailbox<Mail>,
+    ) -> Self {
         Self {
             name,
             entity,
             link,
             kind,
             birth,
+            party: Party::claim(),
+            mailbox,
+            lane: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             errors: AtomicU32::new(0),
             panics: AtomicU32::new(0),
@@ -62,12 +80,29 @@ impl Record {
     }
 }
 
+impl Resident for Record {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn birth(&self) -> u64 {
+        self.birth
+    }
+}
+
 /// A resolved handle to a process: sending to it needs no look-up and no World. Cheap to clone; it may outlive the
 /// process, and then every use says so.
 #[derive(Clone)]
 pub struct Address(pub(crate) Arc<Record>);
 
 impl Address {
+    /// The handle to a new process, which can be found by its number from now on.
+    pub(crate) fn new(record: Record) -> Self {
+        let record = Arc::new(record);
+        record.party.move_in(Arc::clone(&record) as Arc<dyn Resident>);
+        Self(record)
+    }
+
     /// The name of the process, as written when it was added.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -78,6 +113,12 @@ impl Address {
     #[must_use]
     pub fn entity(&self) -> Entity {
         self.0.entity
+    }
+
+    /// What went through the mailbox of the process so far.
+    #[must_use]
+    pub fn mail_count(&self) -> MailCount {
+        self.0.mailbox.count()
     }
 
     /// The level the process is at now.
@@ -123,18 +164,6 @@ impl Entry {
             Self::Listed(address) => address.name(),
         }
     }
-}
-
-fn folded_hash(hasher: &DefaultHashBuilder, name: &str) -> u64 {
-    let mut state = hasher.build_hasher();
-    for chunk in name.as_bytes().chunks(8) {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        word.make_ascii_lowercase();
-        u64::from_le_bytes(word).hash(&mut state);
-    }
-    name.len().hash(&mut state);
-    state.finish()
 }
 
 impl Book {
@@ -184,9 +213,12 @@ impl Post {
         book.insert(Entry::Listed(address.clone()));
     }
 
-    /// Frees a name, reserved or listed.
+    /// Frees a name, reserved or listed. Mail that its bearer has sent keeps saying so for a while.
     pub(crate) fn release(&self, name: &str) {
-        self.book.write().remove(name);
+        let removed = self.book.write().remove(name);
+        if let Some(Entry::Listed(address)) = removed {
+            address.0.party.retire();
+        }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Address> {
@@ -214,6 +246,14 @@ impl Post {
     }
 }
 
+impl Drop for Post {
+    fn drop(&mut self) {
+        for address in self.addresses() {
+            address.0.party.retire();
+        }
+    }
+}
+
 impl fmt::Debug for Post {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.addresses()).finish()
@@ -221,12 +261,15 @@ impl fmt::Debug for Post {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::mailbox::{Order, Overflow};
+    use std::num::NonZeroU32;
 
-    fn address(name: &'static str, birth: u64) -> Address {
+    pub(crate) fn address(name: &'static str, birth: u64) -> Address {
         let link = Arc::new(Link::new(0, "main"));
-        Address(Arc::new(Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth)))
+        let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
+        Address::new(Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, mailbox))
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! The trait that makes a component a process, and what the library keeps beside each one.
 
+use crate::ask::Ask;
 use crate::context::Context;
+use crate::draft::{Back, Draft, Nothing};
+use crate::filter::Filters;
+use crate::mail::Mail;
+use crate::mailing::Handler;
 use crate::post::Address;
 use crate::timer::Timer;
 use bevy_ecs::component::{Component, Mutable};
@@ -8,6 +13,7 @@ use bevy_ecs::error::Result;
 use bevy_ecs::schedule::SystemSet;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -193,6 +199,9 @@ impl Flags {
     }
 }
 
+/// All that a hook of a process gets to see, in the World.
+pub(crate) type Row<P> = (&'static mut P, &'static mut Flags, &'static mut Vitals, &'static mut Private<P>);
+
 /// What only a few processes need; one word for those that don't.
 #[derive(Component)]
 pub(crate) struct Private<P: Process>(pub(crate) Option<Box<Belongings<P>>>);
@@ -201,11 +210,34 @@ pub(crate) struct Belongings<P: Process> {
     pub(crate) timers: Vec<Timer<P>>,
     pub(crate) next_timer: u32,
     pub(crate) random: Option<Xoshiro256PlusPlus>,
+    pub(crate) filters: Filters<Handler<P>>,
+    /// Filters of routes other than the mailbox.
+    pub(crate) routes: Vec<(Cow<'static, str>, Filters<Handler<P>>)>,
+    /// Mail that came by a route and waits for the mailman.
+    pub(crate) routed: Vec<(usize, Mail)>,
+    pub(crate) asks: Vec<Ask<P>>,
+    /// Questions it has read and not answered.
+    pub(crate) owed: Vec<Draft<Back, Nothing>>,
+}
+
+impl<P: Process> Default for Belongings<P> {
+    fn default() -> Self {
+        Self {
+            timers: Vec::new(),
+            next_timer: 0,
+            random: None,
+            filters: Filters::default(),
+            routes: Vec::new(),
+            routed: Vec::new(),
+            asks: Vec::new(),
+            owed: Vec::new(),
+        }
+    }
 }
 
 impl<P: Process> Private<P> {
     pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
-        self.0.get_or_insert_with(|| Box::new(Belongings { timers: Vec::new(), next_timer: 0, random: None }))
+        self.0.get_or_insert_default()
     }
 }
 

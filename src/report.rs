@@ -1,6 +1,7 @@
 //! How a run went: for people as a table, for machines as JSON.
 
 use crate::head::Head;
+use crate::mailbox::MailCount;
 use crate::overrun::Overrun;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
@@ -32,6 +33,10 @@ pub struct Report {
     pub systems: Vec<SystemFailures>,
     /// Processes spawned while running that were not born.
     pub refused_births: u64,
+    /// Mail that nobody read: see [`DeadLetter`](crate::control::DeadLetter).
+    pub dead_letters: u64,
+    /// Mail that was read and matched no filter.
+    pub unmatched: u64,
 }
 
 /// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped` and `paused`.
@@ -83,6 +88,8 @@ pub struct ProcessReport {
     pub panics: u64,
     /// Ticks of its group that passed while it was paused.
     pub paused: u64,
+    /// What went through its mailbox.
+    pub mail: MailCount,
     /// Why it dies or has died.
     pub ended_by: Option<String>,
 }
@@ -130,6 +137,8 @@ pub(crate) fn of(head: &mut Head) -> Report {
         forgotten: scope.graveyard.borrow().forgotten,
         systems: fallback::failures(),
         refused_births: scope.refused_births.get(),
+        dead_letters: control.dead_letters.load(Relaxed),
+        unmatched: control.unmatched.load(Relaxed),
     }
 }
 
@@ -186,6 +195,7 @@ fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) 
         errors: record.errors.load(Relaxed).into(),
         panics: record.panics.load(Relaxed).into(),
         paused: record.paused.load(Relaxed),
+        mail: address.mail_count(),
         ended_by: record.cause.lock().as_ref().map(ToString::to_string),
     }
 }
@@ -200,6 +210,9 @@ impl fmt::Display for Report {
         self.write_processes(f)?;
         for system in &self.systems {
             writeln!(f, "system {} failed {} time(s), last: {}", system.name, system.failures, system.last)?;
+        }
+        if self.dead_letters + self.unmatched > 0 {
+            writeln!(f, "{} dead letter(s), {} mail(s) that no filter matched", self.dead_letters, self.unmatched)?;
         }
         if self.refused_births > 0 {
             writeln!(f, "{} birth(s) refused", self.refused_births)?;
@@ -235,13 +248,15 @@ impl Report {
         let mut order: Vec<&ProcessReport> = self.processes.iter().collect();
         order.sort_by_key(|process| process.errors + process.panics == 0);
         let row = |process: &&ProcessReport| {
-            let counts = [process.lives, process.errors, process.panics, process.paused].map(|n| n.to_string());
+            let MailCount { received, refused, dropped, .. } = process.mail;
+            let counts = [process.lives, process.errors, process.panics, process.paused, received, refused + dropped];
+            let counts = counts.map(|n| n.to_string());
             let mut row = vec![process.name.clone(), process.group.clone()];
             row.extend(counts);
             row.push(process.ended_by.clone().unwrap_or_else(|| process.run_level.to_string()));
             row
         };
-        let head = ["process", "group", "lives", "errors", "panics", "paused", "state"];
+        let head = ["process", "group", "lives", "errors", "panics", "paused", "mail", "lost", "state"];
         write_table(f, &head, &order.iter().take(SHOWN).map(row).collect::<Vec<_>>())?;
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
         if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }

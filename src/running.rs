@@ -2,11 +2,14 @@
 
 use crate::cause::Cause;
 use crate::clock::nanos;
+use crate::draft::{Content, Draft};
 use crate::exit::Exit;
 use crate::handle::ApplicationHandle;
 use crate::head::Head;
+use crate::outside::Outside;
 use crate::process::Process;
 use crate::report::{self, Report};
+use crate::send::{Recipient, SendError, Sent};
 use crate::signals::Interrupts;
 use bevy_ecs::world::World;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,6 +43,7 @@ pub struct Running {
     /// The instant up to which everything due has run, where a limit was given.
     position: u64,
     ended: bool,
+    outside: Outside,
     _interrupts: Option<Interrupts>,
 }
 
@@ -53,7 +57,8 @@ impl Running {
     pub(crate) fn new(head: Head, interrupts: Option<Interrupts>) -> Self {
         let position = head.control.epoch.load(Relaxed);
         head.sharpen();
-        Self { head, position, ended: false, _interrupts: interrupts }
+        let outside = Outside { ids: head.control.new_ids(), control: head.control.clone() };
+        Self { head, position, ended: false, outside, _interrupts: interrupts }
     }
 
     /// Runs everything that is due at the next instant: on the simulated clock at once, else when its time has come.
@@ -175,6 +180,14 @@ impl Running {
     pub fn get<P: Process>(&self, name: &str) -> Option<&P> {
         let address = self.head.control.post.get(name)?;
         self.head.world.get::<P>(address.entity())
+    }
+
+    /// Sends a mail from outside, as [`Outside::send`](crate::outside::Outside::send) does.
+    ///
+    /// # Errors
+    /// [`SendError`] with the draft, when nobody has this name, or the mailbox is full or closed.
+    pub fn mail<T: Recipient, B: Content>(&self, draft: Draft<T, B>) -> Result<Sent, SendError> {
+        self.outside.send(draft)
     }
 
     /// A handle for other threads.

@@ -5,10 +5,13 @@
 
 use crate::cause::Cause;
 use crate::control::Control;
+use crate::id::Ids;
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
+use crate::mail::Mail;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
+use crate::send::Kept;
 use crate::time::Beat;
 use crate::timer::{Alarms, TimerId};
 use bevy_ecs::component::ComponentId;
@@ -19,6 +22,7 @@ use bevy_ecs::world::World;
 use parking_lot::Mutex;
 use std::any::TypeId;
 use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -140,6 +144,16 @@ pub(crate) struct Scope {
     pub(crate) kinds: RefCell<Vec<Kind>>,
     /// How many unnamed processes each kind has had.
     pub(crate) unnamed: RefCell<Vec<u32>>,
+    pub(crate) ids: Ids,
+    /// Processes whose mailboxes were idle and have mail now, by lane.
+    pub(crate) ready: RefCell<Vec<Vec<Entity>>>,
+    /// Scratch of the mailman, kept warm.
+    pub(crate) rounds: RefCell<Vec<Entity>>,
+    pub(crate) batch: RefCell<VecDeque<Mail>>,
+    /// To whom the mail that is being read is to be passed on.
+    pub(crate) forwards: RefCell<Vec<Kept>>,
+    /// Subjects that matched no filter and have been logged.
+    pub(crate) unmatched: RefCell<HashSet<String>>,
     pub(crate) leaving: RefCell<Vec<Entity>>,
     pub(crate) deferred: RefCell<Vec<Call>>,
     pub(crate) changes: RefCell<Vec<Change>>,
@@ -155,6 +169,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn new(control: Arc<Control>, link: Arc<Link>) -> Self {
+        let ids = control.new_ids();
         Self {
             control,
             link,
@@ -164,6 +179,12 @@ impl Scope {
             lanes: RefCell::default(),
             kinds: RefCell::default(),
             unnamed: RefCell::default(),
+            ids,
+            ready: RefCell::default(),
+            rounds: RefCell::default(),
+            batch: RefCell::default(),
+            forwards: RefCell::default(),
+            unmatched: RefCell::default(),
             leaving: RefCell::default(),
             deferred: RefCell::default(),
             changes: RefCell::default(),
@@ -211,6 +232,12 @@ impl Scope {
     /// How often a process has lived.
     pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
         vitals.lives_offset.wrapping_add(self.lane(vitals).runs)
+    }
+
+    /// Lists a process of this head whose mailbox has mail.
+    #[inline]
+    pub(crate) fn list_ready(&self, lane: u32, entity: Entity) {
+        self.ready.borrow_mut()[lane as usize].push(entity);
     }
 
     /// Tells the head when the janitor has to look next: at once while timers wait for their owners' group.

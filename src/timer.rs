@@ -96,16 +96,13 @@ impl Ord for Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::Link;
-    use crate::post::Record;
-    use std::sync::Arc;
+    use crate::post::tests::address;
 
     #[test]
     fn alarms_of_the_dead_do_not_pile_up() {
-        let link = Arc::new(Link::new(0, "main"));
         let mut alarms = Alarms::default();
         let mut set = |due, alive| {
-            let owner = Address(Arc::new(Record::new("a".into(), Entity::PLACEHOLDER, link.clone(), 0, 0)));
+            let owner = address("a", 0);
             owner.set_run_level(RunLevel::Run);
             alarms.set(due, owner.clone(), TimerId(0));
             owner.set_run_level(if alive { RunLevel::Run } else { RunLevel::Unset });

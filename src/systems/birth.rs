@@ -2,24 +2,22 @@
 
 use crate::context::Context;
 use crate::failure::guarded;
-use crate::frequency::Frequency;
-use crate::key::{GroupKey, InGroup};
+use crate::mail::Mail;
+use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
 use crate::post::{Address, Record};
 use crate::process::{Flags, Private, Process, Vitals, short_name};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
-use crate::systems::{death, janitor, life, marker};
+use crate::scope;
+use crate::systems::marker;
+use crate::systems::placement::{find_group, group_of, kind_of, lane_of};
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::entity::Entity;
-use bevy_ecs::lifecycle::HookContext;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
-use bevy_ecs::world::{DeferredWorld, World};
-use std::any::TypeId;
+use bevy_ecs::world::{EntityWorldMut, World};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A process that was not born. It is handed back.
@@ -40,6 +38,9 @@ pub enum Refusal {
     /// An empty name can't be found by anyone.
     #[error("a process's name can't be empty; leave `Name` out to have the process named after its type")]
     NameEmpty,
+    /// Its mailbox can't be of the size asked for.
+    #[error(transparent)]
+    Mailbox(#[from] MailboxSizeError),
     /// The World has no application: it was not built by one.
     #[error("this World belongs to no polycephaly application; build it with `Application::build`")]
     NoApplication,
@@ -64,8 +65,8 @@ impl<P> std::error::Error for SpawnError<P> {}
 
 /// Bearing processes in a World, at once.
 pub trait SpawnProcess {
-    /// Bears a process: its `birth` has run when this returns. `bundle` holds its settings ([`Frequency`], [`Name`],
-    /// [`InGroup`]) and any other components.
+    /// Bears a process: its `birth` has run when this returns. `bundle` holds its settings ([`Frequency`](crate::frequency::Frequency), [`Name`],
+    /// [`InGroup`](crate::key::InGroup), [`MailboxSize`], [`Overflow`], [`Order`]) and any other components.
     ///
     /// # Errors
     /// [`SpawnError`] with the process handed back; the bundle is dropped.
@@ -136,6 +137,7 @@ pub(crate) fn bear<P: Process>(
     let group = find_group(world, key);
     let scope = scope::of(world);
     let lane = lane_of(scope, group, address.0.kind);
+    address.0.lane.store(lane, Relaxed);
     let lives_offset = 0_u64.wrapping_sub(scope.lanes.borrow()[lane as usize].runs);
     let mut vitals = Vitals { address, lives_offset, since: scope.now(), lane };
     let mut flags = Flags::ABSENT;
@@ -172,9 +174,11 @@ fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -
         return Err(Refusal::NoApplication);
     }
     let kind = kind_of::<P>(world);
+    let control = scope::of(world).control.clone();
     let Ok(mut slot) = world.get_entity_mut(entity) else { return Err(Refusal::EntityGone) };
     let name: Option<Cow<'static, str>> =
         slot.insert(bundle).get::<Name>().map(|name| Cow::Owned(name.as_str().to_owned()));
+    let mailbox = mailbox_of(&slot, control.mailbox_size.get())?;
     let scope = scope::of(world);
     let name = match name {
         Some(name) if name.is_empty() => return Err(Refusal::NameEmpty),
@@ -186,116 +190,12 @@ fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -
         }
     };
     let birth = scope.control.post.next_birth();
-    Ok(Address(Arc::new(Record::new(name, entity, scope.link.clone(), kind, birth))))
+    Ok(Address::new(Record::new(name, entity, scope.link.clone(), kind, birth, mailbox)))
 }
 
-/// The group a process asks for by its components, and whether it has a name component already.
-fn group_of(world: &mut World, entity: Entity) -> (GroupKey, bool) {
-    let global = scope::of(world).global_frequency.get();
-    let mut slot = world.entity_mut(entity);
-    if !slot.contains::<Frequency>() {
-        slot.insert(global);
-    }
-    let frequency = slot.get::<Frequency>().copied().unwrap_or(global);
-    let label = slot.get::<InGroup>().map_or(Cow::Borrowed(""), |group| group.0.clone());
-    (GroupKey { frequency, label }, slot.contains::<Name>())
-}
-
-/// The index of a group, made if need be.
-pub(crate) fn find_group(world: &mut World, key: GroupKey) -> u32 {
-    let scope = scope::of(world);
-    if let Some(index) = scope.groups.borrow().iter().position(|group| group.key == key) {
-        return index as u32;
-    }
-    let marker = marker::register(world, format!("Group({key})"));
-    let scope = scope::of(world);
-    let mut groups = scope.groups.borrow_mut();
-    groups.push(GroupEntry { key, marker, population: 0 });
-    let index = groups.len() as u32 - 1;
-    drop(groups);
-    scope.change(Change::Found);
-    index
-}
-
-/// The lane of a type in a group, made if need be.
-fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
-    let mut lanes = scope.lanes.borrow_mut();
-    if let Some(lane) = lanes.iter().position(|lane| (lane.group, lane.kind) == (group, kind)) {
-        return lane as u32;
-    }
-    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true });
-    let lane = lanes.len() as u32 - 1;
-    drop(lanes);
-    scope.change(Change::Install { lane });
-    lane
-}
-
-/// The number of a process type on this head, made known at its first birth.
-fn kind_of<P: Process>(world: &mut World) -> u32 {
-    let type_id = TypeId::of::<P>();
-    let scope = scope::of(world);
-    if let Some(kind) = scope.kinds.borrow().iter().position(|kind| kind.type_id == type_id) {
-        return kind as u32;
-    }
-    let kind = Kind {
-        type_id,
-        name: short_name::<P>(),
-        install: life::install::<P>,
-        safe_stop: death::safe_stop::<P>,
-        ring: janitor::ring_one::<P>,
-    };
-    let mut kinds = scope.kinds.borrow_mut();
-    kinds.push(kind);
-    scope.unnamed.borrow_mut().push(0);
-    let number = kinds.len() as u32 - 1;
-    drop(kinds);
-    world.add_observer(death::observe::<P>);
-    number
-}
-
-/// Makes a new [`Frequency`] or [`InGroup`] on a process move it to that group.
-pub(crate) fn watch_settings(world: &mut World) {
-    fn on_insert(mut world: DeferredWorld<'_>, context: HookContext) {
-        if world.get::<Vitals>(context.entity).is_some() {
-            world.commands().queue(move |world: &mut World| regroup(world, context.entity));
-        }
-    }
-    world.register_component_hooks::<Frequency>().on_insert(on_insert);
-    world.register_component_hooks::<InGroup>().on_insert(on_insert);
-}
-
-fn regroup(world: &mut World, entity: Entity) {
-    if world.get::<Flags>(entity).is_none_or(|flags| flags.has(Flags::DYING.and(Flags::OVER))) {
-        return;
-    }
-    let (key, _) = group_of(world, entity);
-    let group = find_group(world, key);
-    let Some(from) = world.get::<Vitals>(entity).map(|vitals| vitals.lane) else { return };
-    let scope = scope::of(world);
-    let left = scope.lanes.borrow()[from as usize];
-    if left.group == group {
-        return;
-    }
-    let to = lane_of(scope, group, left.kind);
-    let runs = scope.lanes.borrow()[to as usize].runs;
-    scope.joined.borrow_mut().insert(entity, scope.now());
-    scope.count(from, false);
-    scope.count(to, true);
-    janitor::follow(scope, entity, left.group, group);
-    let (old, new) = {
-        let groups = scope.groups.borrow();
-        (groups[left.group as usize].marker, groups[group as usize].marker)
-    };
-    let mut process = world.entity_mut(entity);
-    if let Ok((mut vitals, mut flags)) = process.get_components_mut::<(&mut Vitals, &mut Flags)>() {
-        if !flags.has(Flags::ABSENT) {
-            vitals.since = left.last;
-        }
-        vitals.lives_offset = vitals.lives_offset.wrapping_add(left.runs).wrapping_sub(runs);
-        vitals.lane = to;
-        flags.clear(Flags::BACK);
-        flags.set(Flags::FRESH.and(Flags::ABSENT));
-    }
-    process.remove_by_id(old);
-    marker::insert(&mut process, new);
+/// The mailbox that the settings ask for.
+fn mailbox_of(slot: &EntityWorldMut<'_>, default: Option<&MailboxSize>) -> Result<Mailbox<Mail>, MailboxSizeError> {
+    let size = slot.get::<MailboxSize>().or(default).copied().unwrap_or_default().checked()?;
+    let overflow = slot.get::<Overflow>().copied().unwrap_or_default();
+    Ok(Mailbox::new(size, overflow, slot.get::<Order>().copied().unwrap_or_default()))
 }

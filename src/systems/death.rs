@@ -6,10 +6,10 @@
 use crate::cause::Cause;
 use crate::context::Context;
 use crate::failure::guarded;
-use crate::process::{Flags, Process, Vitals};
+use crate::process::{Flags, Process, Row, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Departed, Lent, Scope};
-use crate::systems::life::Row;
+use crate::systems::mailman;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::lifecycle::Remove;
@@ -30,10 +30,11 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
     }
     flags.set(Flags::DYING);
     vitals.address.0.ends_by(Arc::new(Cause::Despawned));
-    vitals.address.set_run_level(RunLevel::Halt);
     let private = private.bypass_change_detection();
     let pulled = Cell::new(false);
-    let cx = Context { vitals: &mut *vitals, flags: &mut *flags, private, scope, pulled: &pulled };
+    let mut cx = Context { vitals: &mut *vitals, flags: &mut *flags, private, scope, pulled: &pulled };
+    mailman::last_pass(&mut *process, &mut cx);
+    cx.vitals.address.set_run_level(RunLevel::Halt);
     guarded("death", &mut *process, cx, P::death);
     flags.set(Flags::OVER);
     unlist(vitals, scope);

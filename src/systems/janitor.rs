@@ -1,10 +1,11 @@
-//! Timers: which have come due, and their callbacks on their owners.
+//! Timers and asks that nobody has answered: which have come due, and their callbacks on their owners.
 
 use crate::context::Context;
 use crate::failure::guarded;
 use crate::process::{Flags, Private, Process, Vitals};
 use crate::scope::{self, Scope};
 use crate::systems::death::visit;
+use crate::systems::mailman;
 use crate::timer::{Timer, TimerId};
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
@@ -59,6 +60,12 @@ pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerI
     visit::<P>(world, entity, |process, cx| {
         let Context { vitals, flags, private, scope, pulled } = cx;
         if flags.has(Flags::DYING) || scope.control.is_braked() {
+            return;
+        }
+        if let Some(ask) = mailman::take_ask(private, |ask| ask.timer == id) {
+            let late = Err(ask.timed_out());
+            let cx = Context { vitals: &mut *vitals, flags, private: &mut *private, scope, pulled };
+            guarded("ask", process, cx, |process, cx| ask.resolve(late, process, cx));
             return;
         }
         let Some(mut call) = find(private, id).and_then(|timer| timer.call.take()) else { return };

@@ -1,4 +1,4 @@
-//! One call of `Process::life` for each process of one type in one group.
+//! The mailman, then one call of `Process::life` for each process of one type in one group.
 //!
 //! The hot loop of the library. Lives run over dense slices, with one landing pad for the whole batch: after a panic the
 //! loop goes on behind the culprit. The process is marked changed as a whole, for `Changed<P>` queries of the user.
@@ -6,9 +6,9 @@
 use crate::bell::monotonic;
 use crate::context::Context;
 use crate::failure::{failed, panicked};
-use crate::process::{Flags, LifeOf, Private, Process, Vitals};
+use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
-use crate::systems::Step;
+use crate::systems::{Step, mailman};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule};
@@ -18,8 +18,6 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice::from_mut;
 use std::sync::atomic::Ordering::Relaxed;
-
-pub(crate) type Row<P> = (&'static mut P, &'static mut Flags, &'static mut Vitals, &'static mut Private<P>);
 
 /// Adds the system of one lane to the schedule of its group.
 pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: ComponentId, schedule: &mut Schedule) {
@@ -35,6 +33,7 @@ pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: Componen
 fn live<P: Process>(lane: u32, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
     let mut watch = Watch::start(lane, scope);
+    mailman::deliver(lane, &mut rows, scope);
     let dear = watch.dear;
     if let Ok(tables) = rows.contiguous_iter_mut() {
         for (mut processes, mut flags, mut vitals, mut privates) in tables {

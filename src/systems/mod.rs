@@ -1,6 +1,6 @@
 //! What runs in a tick, one file a system.
 //!
-//! Each group's schedule holds, in this order: per process type its `life`, then the user's systems where
+//! Each group's schedule holds, in this order: per process type the mailman and its `life`, then the user's systems where
 //! they ordered them, then `settle`, which calls the janitor and carries out deaths and births.
 
 pub mod birth;
@@ -8,8 +8,10 @@ pub(crate) mod death;
 pub(crate) mod fallback;
 pub(crate) mod janitor;
 pub(crate) mod life;
+pub(crate) mod mailman;
 pub(crate) mod marker;
 pub(crate) mod order;
+pub(crate) mod placement;
 pub(crate) mod settle;
 
 use bevy_ecs::schedule::SystemSet;

@@ -1,0 +1,197 @@
+//! Questions: mail whose sender waits for the reply, never by blocking.
+
+use crate::clock::nanos;
+use crate::context::Context;
+use crate::draft::{Content, Draft};
+use crate::mail::Mail;
+use crate::process::Process;
+use crate::send::{Recipient, SendErrorKind};
+use crate::timer::TimerId;
+use bevy_ecs::error::Result;
+use parking_lot::Mutex;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why there is no reply.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// None came in time.
+    #[error("{recipient:?} did not answer within {timeout:?}; give it more time, or do without")]
+    TimedOut {
+        /// Who was asked.
+        recipient: String,
+        /// How long it had.
+        timeout: Duration,
+    },
+    /// None will come: the one asked has died, or the question was lost.
+    #[error("{recipient:?} will not answer: {reason}")]
+    Failed {
+        /// Who was asked.
+        recipient: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The question could not be sent.
+    #[error("the question to {recipient:?} was not sent: {kind:?}")]
+    NotSent {
+        /// Who was to be asked.
+        recipient: String,
+        /// Why not.
+        kind: SendErrorKind,
+    },
+    /// The one who asked has died or the reply has been taken already.
+    #[error("nobody waits for this reply any more")]
+    Gone,
+}
+
+/// The outcome of an ask, to be looked at in later lives.
+#[derive(Debug)]
+pub struct Pending(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+enum State {
+    Waiting,
+    Ready(Result<Mail, AskError>),
+    Gone,
+}
+
+impl Pending {
+    /// Whether [`take`](Self::take) would give something.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !matches!(*self.0.lock(), State::Waiting)
+    }
+
+    /// The reply, or why there is none; `None` while there is neither. The reply can be taken once.
+    pub fn take(&mut self) -> Option<Result<Mail, AskError>> {
+        let mut state = self.0.lock();
+        if matches!(*state, State::Waiting) {
+            return None;
+        }
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Ready(outcome) => Some(outcome),
+            State::Waiting | State::Gone => Some(Err(AskError::Gone)),
+        }
+    }
+}
+
+/// What is done with the outcome of an ask.
+pub(crate) type OnReply<P> = fn(&mut P, Result<&Mail, AskError>, &mut Context<'_, P>) -> Result;
+
+/// A question as its asker keeps it.
+pub(crate) struct Ask<P: Process> {
+    /// The thread in which the answer will come.
+    pub(crate) thread: u64,
+    pub(crate) timer: TimerId,
+    recipient: Box<str>,
+    timeout: Duration,
+    then: Then<P>,
+}
+
+enum Then<P: Process> {
+    Keep(Arc<Mutex<State>>),
+    Call(OnReply<P>),
+}
+
+impl<P: Process> Drop for Ask<P> {
+    /// Whoever still holds the [`Pending`] learns that its asker is gone.
+    fn drop(&mut self) {
+        if let Then::Keep(state) = &self.then {
+            let mut state = state.lock();
+            if matches!(*state, State::Waiting) {
+                *state = State::Gone;
+            }
+        }
+    }
+}
+
+impl<P: Process> fmt::Debug for Ask<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ask({:?} within {:?})", self.recipient, self.timeout)
+    }
+}
+
+impl<P: Process> Ask<P> {
+    /// Why no answer came in time.
+    pub(crate) fn timed_out(&self) -> AskError {
+        AskError::TimedOut { recipient: self.recipient.to_string(), timeout: self.timeout }
+    }
+
+    /// What the answer says: it may be the bounce of the question.
+    pub(crate) fn outcome(&self, mail: Mail) -> Result<Mail, AskError> {
+        match mail.failed() {
+            Some(failure) => {
+                Err(AskError::Failed { recipient: self.recipient.to_string(), reason: failure.reason.to_string() })
+            }
+            None => Ok(mail),
+        }
+    }
+
+    /// Ends the ask.
+    pub(crate) fn resolve(self, outcome: Result<Mail, AskError>, process: &mut P, cx: &mut Context<'_, P>) -> Result {
+        match &self.then {
+            Then::Keep(state) => {
+                *state.lock() = State::Ready(outcome);
+                Ok(())
+            }
+            Then::Call(call) => match outcome {
+                Ok(mail) => call(process, Ok(&mail), cx),
+                Err(error) => call(process, Err(error), cx),
+            },
+        }
+    }
+}
+
+/// Asking.
+impl<P: Process> Context<'_, P> {
+    /// Sends a question; the [`Pending`] is looked at in later lives. The answer comes even into a full mailbox, and
+    /// passes by the filters. `timeout` is on the application's clock.
+    pub fn ask<T: Recipient, B: Content>(&mut self, draft: Draft<T, B>, timeout: Duration) -> Pending {
+        let state = Arc::new(Mutex::new(State::Waiting));
+        if let Err(error) = self.begin_ask(draft, timeout, Then::Keep(state.clone())) {
+            *state.lock() = State::Ready(Err(error));
+        }
+        Pending(state)
+    }
+
+    /// Sends a question, and calls back with the answer or with the reason why there is none.
+    ///
+    /// # Errors
+    /// [`AskError::NotSent`] when the question is refused: then there is no call.
+    pub fn ask_then<T: Recipient, B: Content>(
+        &mut self,
+        draft: Draft<T, B>,
+        timeout: Duration,
+        call: OnReply<P>,
+    ) -> Result<(), AskError> {
+        self.begin_ask(draft, timeout, Then::Call(call))
+    }
+
+    fn begin_ask<T: Recipient, B: Content>(
+        &mut self,
+        draft: Draft<T, B>,
+        timeout: Duration,
+        then: Then<P>,
+    ) -> Result<(), AskError> {
+        let draft = draft.question();
+        let (recipient, thread) = (draft.to.to().to_string(), draft.thread.map(|(thread, _)| thread));
+        let sent = match self.send(draft) {
+            Ok(sent) => sent,
+            Err(error) => {
+                // Whoever the asker waits on already, in the same thread, is none of this one's.
+                return Err(AskError::NotSent { recipient, kind: error.kind() });
+            }
+        };
+        let belongings = self.private.belongings();
+        let timer = TimerId(belongings.next_timer);
+        belongings.next_timer += 1;
+        let thread = thread.unwrap_or(sent.number);
+        belongings.asks.push(Ask { thread, timer, recipient: recipient.into(), timeout, then });
+        let due = self.scope.now().saturating_add(nanos(timeout));
+        self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), timer);
+        self.scope.wind_alarm();
+        Ok(())
+    }
+}

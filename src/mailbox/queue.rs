@@ -1,0 +1,314 @@
+//! What a mailbox guards: the queue, its bound and its counters. Plain data, no lock.
+
+use super::{Dropped, MailCount, MailboxSize, Order, Overflow};
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+
+/// The privileges of a parcel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Rank {
+    /// Refused or dropped when the box is full.
+    Ordinary,
+    /// Answers a question that somebody waits on: takes room, but is never refused or dropped.
+    Answer,
+    /// Goes before all others, takes no room, is never refused or dropped.
+    Urgent,
+}
+
+/// What waits in a mailbox.
+pub(crate) trait Item {
+    fn rank(&self) -> Rank;
+    fn priority(&self) -> i8;
+}
+
+/// What is pushed into a mailbox. It becomes an item in its place in the queue, so that nothing large is moved about.
+pub(crate) trait Parcel {
+    type Item: Item;
+    fn rank(&self) -> Rank;
+    fn priority(&self) -> i8;
+    /// Whether it makes an item that waits pointless: both are about the same.
+    fn supersedes(&self, waiting: &Self::Item) -> bool;
+    fn land(self) -> Self::Item;
+}
+
+/// Why a parcel was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    Full,
+    Closed,
+}
+
+/// An item that had to go.
+pub(super) struct Lost<M> {
+    pub(super) why: Dropped,
+    pub(super) item: M,
+}
+
+/// How a full box decides. [`Overflow::Block`] is a matter of the sender.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    Reject,
+    DropOldest,
+    DropNewest,
+    KeepLatest,
+}
+
+/// A buffer with more slots than this is given back once it has been emptied.
+const LARGE: usize = 256;
+
+/// Invariant: the first `urgent` items are the urgent ones; under [`Order::Priority`] the others come by falling
+/// priority.
+pub(super) struct Queue<M> {
+    items: VecDeque<M>,
+    /// Up to this length an ordinary parcel just goes to the end: the bound, or 0 when closed or when order or policy ask
+    /// for more thought.
+    plain: u32,
+    bound: NonZeroU32,
+    urgent: u32,
+    high_water: u32,
+    received: u64,
+    delivered: u64,
+    refused: u32,
+    dropped: u32,
+    returned: u32,
+    policy: Policy,
+    order: Order,
+    /// On a list of boxes to be visited.
+    ready: bool,
+    closed: bool,
+}
+
+impl<M: Item> Queue<M> {
+    pub(super) fn new(bound: NonZeroU32, overflow: Overflow, order: Order) -> Self {
+        let policy = match overflow {
+            Overflow::Reject | Overflow::Block(_) => Policy::Reject,
+            Overflow::DropOldest => Policy::DropOldest,
+            Overflow::DropNewest => Policy::DropNewest,
+            Overflow::KeepLatest => Policy::KeepLatest,
+        };
+        let mut queue = Self {
+            items: VecDeque::new(),
+            plain: 0,
+            bound,
+            urgent: 0,
+            high_water: 0,
+            received: 0,
+            delivered: 0,
+            refused: 0,
+            dropped: 0,
+            returned: 0,
+            policy,
+            order,
+            ready: false,
+            closed: false,
+        };
+        queue.open();
+        queue
+    }
+
+    pub(super) fn open(&mut self) {
+        self.closed = false;
+        let plain = self.order == Order::Fifo && self.policy != Policy::KeepLatest;
+        self.plain = if plain { self.bound.get() } else { 0 };
+    }
+
+    pub(super) fn close(&mut self) -> VecDeque<M> {
+        self.closed = true;
+        self.plain = 0;
+        self.ready = false;
+        self.urgent = 0;
+        let left = std::mem::take(&mut self.items);
+        self.returned = self.returned.saturating_add(left.len() as u32);
+        left
+    }
+
+    /// Whether [`append`](Self::append) will do.
+    #[inline(always)]
+    pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P) -> bool {
+        let length = self.items.len();
+        length < self.plain as usize && length < self.items.capacity() && parcel.rank() != Rank::Urgent
+    }
+
+    /// To the end of the queue, into a slot that is there: nothing to grow, so the compiler writes the item in its place.
+    #[inline(always)]
+    pub(super) fn append<P: Parcel<Item = M>>(&mut self, parcel: P) {
+        self.items.push_back(parcel.land());
+        self.note_arrival();
+    }
+
+    /// One slot first, for most boxes never hold more than one mail; twice as many whenever that is not enough.
+    fn make_slot(&mut self) {
+        let length = self.items.len();
+        if length == self.items.capacity() {
+            self.items.reserve_exact(length.max(1));
+        }
+    }
+
+    #[inline(always)]
+    fn note_arrival(&mut self) {
+        self.received += 1;
+        self.high_water = self.high_water.max(self.items.len() as u32);
+    }
+
+    /// Puts a parcel where it belongs by rank, order and policy.
+    pub(super) fn insert<P: Parcel<Item = M>>(&mut self, parcel: P) -> Result<Option<Lost<M>>, (Refusal, P)> {
+        if self.closed {
+            self.refused = self.refused.saturating_add(1);
+            return Err((Refusal::Closed, parcel));
+        }
+        if parcel.rank() == Rank::Ordinary {
+            if self.policy == Policy::KeepLatest
+                && let Some(at) = self.items.iter().position(|item| is_ordinary(item) && parcel.supersedes(item))
+            {
+                return Ok(Some(self.supersede(at, parcel)));
+            }
+            if self.is_full() {
+                return self.overflow(parcel);
+            }
+        }
+        self.place(parcel);
+        Ok(None)
+    }
+
+    fn overflow<P: Parcel<Item = M>>(&mut self, parcel: P) -> Result<Option<Lost<M>>, (Refusal, P)> {
+        let lost = match self.policy {
+            Policy::Reject | Policy::KeepLatest => None,
+            Policy::DropNewest => Some(None),
+            Policy::DropOldest => self.victim(parcel.priority()),
+        };
+        match lost {
+            None => {
+                self.refused = self.refused.saturating_add(1);
+                Err((Refusal::Full, parcel))
+            }
+            Some(None) => {
+                self.received += 1;
+                Ok(Some(self.lose(Dropped::Newest, parcel.land())))
+            }
+            Some(Some(at)) => {
+                let item = self.items.remove(at).expect("victim() gave its place");
+                self.place(parcel);
+                Ok(Some(self.lose(Dropped::Oldest, item)))
+            }
+        }
+    }
+
+    /// Who makes room for a parcel of `priority`: nobody (`None`: all are answers), the parcel itself (`Some(None)`: all
+    /// others matter more), or the item at a place.
+    fn victim(&self, priority: i8) -> Option<Option<usize>> {
+        let mut ordinary = self.items.iter().enumerate().filter(|(_, item)| is_ordinary(*item));
+        let first = ordinary.next()?;
+        if self.order == Order::Fifo {
+            return Some(Some(first.0));
+        }
+        // The oldest of the lowest: an equal one behind it does not replace it.
+        let (at, item) =
+            ordinary.fold(first, |low, next| if next.1.priority() < low.1.priority() { next } else { low });
+        Some((item.priority() <= priority).then_some(at))
+    }
+
+    fn supersede<P: Parcel<Item = M>>(&mut self, at: usize, parcel: P) -> Lost<M> {
+        let item = if self.order == Order::Fifo || self.items[at].priority() == parcel.priority() {
+            self.received += 1;
+            std::mem::replace(&mut self.items[at], parcel.land())
+        } else {
+            let item = self.items.remove(at).expect("it was found there");
+            self.place(parcel);
+            item
+        };
+        self.lose(Dropped::Superseded, item)
+    }
+
+    fn lose(&mut self, why: Dropped, item: M) -> Lost<M> {
+        self.dropped = self.dropped.saturating_add(1);
+        Lost { why, item }
+    }
+
+    fn place<P: Parcel<Item = M>>(&mut self, parcel: P) {
+        let urgent = self.urgent as usize;
+        let at = match (parcel.rank(), self.order) {
+            (Rank::Urgent, _) => {
+                self.urgent += 1;
+                urgent
+            }
+            (_, Order::Fifo) => self.items.len(),
+            (_, Order::Priority) => {
+                let behind = |item: &M| item.priority() < parcel.priority();
+                let passed = self.items.iter().skip(urgent).rev().take_while(|item| behind(item)).count();
+                self.items.len() - passed
+            }
+        };
+        self.make_slot();
+        self.items.insert(at, parcel.land());
+        self.note_arrival();
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        !self.closed && self.items.len() - self.urgent as usize >= self.bound.get() as usize
+    }
+
+    /// Marks the box as on the list; whether it was not.
+    #[inline(always)]
+    pub(super) fn set_ready(&mut self) -> bool {
+        !std::mem::replace(&mut self.ready, true)
+    }
+
+    /// See [`Mailbox::take`](super::Mailbox::take).
+    #[inline(always)]
+    pub(super) fn take(&mut self, batch: &mut VecDeque<M>, budget: usize) -> bool {
+        debug_assert!(batch.is_empty());
+        if self.items.len() <= budget && batch.capacity() <= LARGE {
+            std::mem::swap(&mut self.items, batch);
+            self.urgent = 0;
+        } else {
+            self.take_some(batch, budget);
+        }
+        self.delivered += batch.len() as u64;
+        self.ready = !self.items.is_empty();
+        self.ready
+    }
+
+    #[cold]
+    fn take_some(&mut self, batch: &mut VecDeque<M>, budget: usize) {
+        batch.shrink_to(LARGE);
+        batch.extend(self.items.drain(..budget.min(self.items.len())));
+        self.urgent = self.urgent.saturating_sub(batch.len() as u32);
+    }
+
+    /// See [`Mailbox::take_due`](super::Mailbox::take_due).
+    pub(super) fn take_due(&mut self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
+        debug_assert!(batch.is_empty());
+        for _ in 0..self.items.len() {
+            let Some(item) = self.items.pop_front() else { break };
+            if due(&item) {
+                self.urgent -= u32::from(item.rank() == Rank::Urgent);
+                batch.push_back(item);
+            } else {
+                self.items.push_back(item);
+            }
+        }
+        self.delivered += batch.len() as u64;
+        self.ready = !self.items.is_empty();
+        self.ready
+    }
+
+    pub(super) fn size(&self) -> MailboxSize {
+        MailboxSize(self.bound.get())
+    }
+
+    pub(super) fn count(&self) -> MailCount {
+        MailCount {
+            received: self.received,
+            delivered: self.delivered,
+            refused: self.refused.into(),
+            dropped: self.dropped.into(),
+            returned: self.returned.into(),
+            waiting: self.items.len(),
+            high_water: self.high_water as usize,
+        }
+    }
+}
+
+fn is_ordinary<M: Item>(item: &M) -> bool {
+    item.rank() == Rank::Ordinary
+}

@@ -1,0 +1,291 @@
+//! The mailbox against a slow, obvious model, and under threads.
+
+use super::*;
+use proptest::prelude::*;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A mail as far as a mailbox minds. What it carries notes its drop.
+#[derive(Debug)]
+struct Note {
+    number: usize,
+    sender: u8,
+    subject: u8,
+    priority: i8,
+    rank: Rank,
+    _body: Body,
+}
+
+#[derive(Debug)]
+struct Body(usize, Rc<RefCell<Vec<u32>>>);
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.1.borrow_mut()[self.0] += 1;
+    }
+}
+
+impl Item for Note {
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn priority(&self) -> i8 {
+        self.priority
+    }
+}
+
+impl Parcel for Note {
+    type Item = Self;
+
+    fn rank(&self) -> Rank {
+        self.rank
+    }
+
+    fn priority(&self) -> i8 {
+        self.priority
+    }
+
+    fn supersedes(&self, waiting: &Self) -> bool {
+        self.subject == waiting.subject
+    }
+
+    fn land(self) -> Self {
+        self
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push { sender: u8, subject: u8, priority: i8, rank: Rank },
+    Take(usize),
+    TakeOdd,
+    Close,
+    Open,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let rank = prop_oneof![8 => Just(Rank::Ordinary), 1 => Just(Rank::Answer), 1 => Just(Rank::Urgent)];
+    let push = (0..3_u8, 0..4_u8, -1..=1_i8, rank);
+    prop_oneof![
+        20 => push.prop_map(|(sender, subject, priority, rank)| Step::Push { sender, subject, priority, rank }),
+        3 => (0..6_usize).prop_map(Step::Take),
+        1 => Just(Step::Take(usize::MAX)),
+        1 => Just(Step::TakeOdd),
+        1 => Just(Step::Close),
+        2 => Just(Step::Open),
+    ]
+}
+
+fn overflow() -> impl Strategy<Value = Overflow> {
+    use Overflow::{Block, DropNewest, DropOldest, KeepLatest, Reject};
+    prop_oneof![Just(Reject), Just(DropOldest), Just(DropNewest), Just(KeepLatest), Just(Block(Duration::from_secs(1)))]
+}
+
+/// (number, subject, priority, rank) of what waits, in order of arrival; sorted only when somebody takes.
+struct Model {
+    waiting: Vec<(usize, u8, i8, Rank)>,
+    bound: usize,
+    overflow: Overflow,
+    order: Order,
+    closed: bool,
+    count: MailCount,
+}
+
+/// What becomes of a push: taken, taken with a loss, or refused.
+type Fate = Result<Option<(Dropped, usize)>, Refusal>;
+
+impl Model {
+    fn push(&mut self, number: usize, subject: u8, priority: i8, rank: Rank) -> Fate {
+        let fate = self.decide(number, subject, priority, rank);
+        match fate {
+            Err(_) => self.count.refused += 1,
+            Ok(lost) => {
+                self.count.received += 1;
+                self.count.dropped += u64::from(lost.is_some());
+            }
+        }
+        self.count.high_water = self.count.high_water.max(self.waiting.len());
+        fate
+    }
+
+    fn decide(&mut self, number: usize, subject: u8, priority: i8, rank: Rank) -> Fate {
+        let new = (number, subject, priority, rank);
+        if self.closed {
+            return Err(Refusal::Closed);
+        }
+        let ordinary = |other: &(usize, u8, i8, Rank)| other.3 == Rank::Ordinary;
+        if rank == Rank::Ordinary {
+            let same = self.waiting.iter().position(|other| ordinary(other) && other.1 == subject);
+            if let (Overflow::KeepLatest, Some(at)) = (self.overflow, same) {
+                let old = if self.order == Order::Priority && self.waiting[at].2 != priority {
+                    let old = self.waiting.remove(at);
+                    self.waiting.push(new);
+                    old
+                } else {
+                    std::mem::replace(&mut self.waiting[at], new)
+                };
+                return Ok(Some((Dropped::Superseded, old.0)));
+            }
+            if self.waiting.iter().filter(|other| other.3 != Rank::Urgent).count() >= self.bound {
+                let by_priority = |other: &&(usize, u8, i8, Rank)| if self.order == Order::Fifo { 0 } else { other.2 };
+                let victim = self.waiting.iter().filter(|other| ordinary(other)).min_by_key(by_priority).copied();
+                return match (self.overflow, victim) {
+                    (Overflow::DropNewest, _) => Ok(Some((Dropped::Newest, number))),
+                    (Overflow::DropOldest, Some(old)) if self.order == Order::Priority && old.2 > priority => {
+                        Ok(Some((Dropped::Newest, number)))
+                    }
+                    (Overflow::DropOldest, Some(old)) => {
+                        self.waiting.retain(|other| other.0 != old.0);
+                        self.waiting.push(new);
+                        Ok(Some((Dropped::Oldest, old.0)))
+                    }
+                    _ => Err(Refusal::Full),
+                };
+            }
+        }
+        self.waiting.push(new);
+        Ok(None)
+    }
+
+    fn take(&mut self, budget: usize, due: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut sorted = self.waiting.clone();
+        let order = self.order;
+        sorted.sort_by_key(|it| {
+            (it.3 != Rank::Urgent, if order == Order::Fifo || it.3 == Rank::Urgent { 0 } else { -it.2 })
+        });
+        let taken: Vec<_> = sorted.iter().map(|it| it.0).filter(|it| due(*it)).take(budget).collect();
+        self.waiting.retain(|it| !taken.contains(&it.0));
+        self.count.delivered += taken.len() as u64;
+        taken
+    }
+}
+
+struct Trial {
+    mailbox: Mailbox<Note>,
+    model: Model,
+    drops: Rc<RefCell<Vec<u32>>>,
+    /// Woken, and not yet emptied.
+    ready: bool,
+    last_of_sender: [usize; 3],
+}
+
+impl Trial {
+    fn push(&mut self, sender: u8, subject: u8, priority: i8, rank: Rank) {
+        let number = self.drops.borrow().len();
+        self.drops.borrow_mut().push(0);
+        let body = Body(number, Rc::clone(&self.drops));
+        let (woken, lost) = (std::cell::Cell::new(false), std::cell::Cell::new(None));
+        let note = Note { number, sender, subject, priority, rank, _body: body };
+        let drops = Rc::clone(&self.drops);
+        let result = self.mailbox.push(
+            note,
+            || woken.set(true),
+            |why, note| {
+                assert_eq!(drops.borrow()[note.number], 0, "not dropped under the lock");
+                lost.set(Some((why, note.number)));
+            },
+        );
+        let fate = result.as_ref().map(|_| lost.get()).map_err(|(refusal, note)| {
+            assert_eq!(note.number, number, "the draft comes back");
+            *refusal
+        });
+        assert_eq!(fate, self.model.push(number, subject, priority, rank));
+        assert_eq!(woken.get(), !self.ready && result.is_ok(), "woken exactly when it was idle");
+        self.ready |= woken.get();
+        let gone = result.is_err() || matches!(fate, Ok(Some((Dropped::Newest, _))));
+        drop(result);
+        assert_eq!(self.drops.borrow()[number], u32::from(gone));
+        if let Ok(Some((_, old))) = fate {
+            assert_eq!(self.drops.borrow()[old], 1);
+        }
+    }
+
+    fn check(&mut self, batch: &VecDeque<Note>, expected: &[usize], more: bool) {
+        assert_eq!(batch.iter().map(|note| note.number).collect::<Vec<_>>(), expected);
+        assert_eq!(more, !self.model.waiting.is_empty());
+        self.ready = more;
+    }
+
+    /// Without privileges, what one sender sent arrives in the order of sending.
+    fn check_fifo(&mut self, batch: &VecDeque<Note>) {
+        for note in batch.iter().filter(|note| note.rank != Rank::Urgent) {
+            let last = &mut self.last_of_sender[usize::from(note.sender)];
+            assert!(note.number >= *last, "FIFO of sender {}", note.sender);
+            *last = note.number;
+        }
+    }
+
+    fn run(&mut self, step: &Step) {
+        let mut batch = VecDeque::new();
+        match *step {
+            Step::Push { sender, subject, priority, rank } => self.push(sender, subject, priority, rank),
+            Step::Take(budget) => {
+                let more = self.mailbox.take(&mut batch, budget);
+                let expected = self.model.take(budget, |_| true);
+                self.check(&batch, &expected, more);
+                // KeepLatest lets a mail take an earlier place: that is its point.
+                if self.model.order == Order::Fifo && self.model.overflow != Overflow::KeepLatest {
+                    self.check_fifo(&batch);
+                }
+            }
+            Step::TakeOdd => {
+                let more = self.mailbox.take_due(&mut batch, |note| note.number % 2 == 1);
+                let expected = self.model.take(usize::MAX, |number| number % 2 == 1);
+                self.check(&batch, &expected, more);
+                self.last_of_sender = [0; 3];
+            }
+            Step::Close => {
+                let left = self.mailbox.close();
+                let mut numbers: Vec<_> = left.iter().map(|note| note.number).collect();
+                numbers.sort_unstable();
+                let mut expected: Vec<_> = self.model.waiting.drain(..).map(|it| it.0).collect();
+                expected.sort_unstable();
+                assert_eq!(numbers, expected);
+                self.model.count.returned += numbers.len() as u64;
+                (self.model.closed, self.ready) = (true, false);
+            }
+            Step::Open => {
+                self.mailbox.open();
+                self.model.closed = false;
+            }
+        }
+        self.model.count.waiting = self.model.waiting.len();
+        assert_eq!(self.mailbox.count(), self.model.count);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn the_mailbox_does_what_the_model_says(
+        bound in 1..5_u32,
+        overflow in overflow(),
+        by_priority: bool,
+        steps in proptest::collection::vec(step(), 1..120),
+    ) {
+        let order = if by_priority { Order::Priority } else { Order::Fifo };
+        let drops = Rc::<RefCell<Vec<u32>>>::default();
+        let model = Model {
+            waiting: Vec::new(), bound: bound as usize, overflow, order, closed: false, count: MailCount::default(),
+        };
+        let mailbox = Mailbox::new(NonZeroU32::new(bound).unwrap(), overflow, order);
+        let mut trial = Trial { mailbox, model, drops, ready: false, last_of_sender: [0; 3] };
+        for step in &steps {
+            trial.run(step);
+        }
+        let drops = Rc::clone(&trial.drops);
+        drop(trial);
+        prop_assert!(drops.borrow().iter().all(|drops| *drops == 1), "each body is dropped exactly once");
+    }
+}
+
+#[test]
+fn an_idle_box_is_small_and_grows_one_slot_first() {
+    assert!(size_of::<Mailbox<[u64; 12]>>() <= 112, "{}", size_of::<Mailbox<[u64; 12]>>());
+    let mailbox = Mailbox::new(NonZeroU32::new(50).unwrap(), Overflow::Reject, Order::Fifo);
+    mailbox.push(threads::Plain { sender: 0, number: 0 }, || (), |_, _| ()).unwrap();
+    let mut batch = VecDeque::new();
+    assert!(!mailbox.take(&mut batch, 10));
+    assert_eq!(batch.capacity(), 1);
+}

@@ -1,0 +1,333 @@
+//! What a process does with mail: sending, replying, passing on, filters, topics.
+
+use crate::context::{Context, UnknownProcess};
+use crate::control::DeadLetter;
+use crate::draft::{Content, Draft, Nothing, Stamp};
+use crate::filter::{DuplicateFilter, Filter, FilterId};
+use crate::mail::Mail;
+use crate::mailbox::{Dropped, MailCount};
+use crate::party::Party;
+use crate::post::{Address, Record};
+use crate::process::Process;
+use crate::run_level::RunLevel;
+use crate::scope::Scope;
+use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent, To};
+use crate::subject::Subject;
+use crate::topic::{Latest, Topic};
+use bevy_ecs::error::Result;
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// What a filter calls.
+pub(crate) enum Handler<P: Process> {
+    Plain(fn(&mut P, &Mail, &mut Context<'_, P>) -> Result),
+    Typed(Arc<dyn Fn(&mut P, &Mail, &mut Context<'_, P>) -> Result + Send + Sync>),
+}
+
+impl<P: Process> Clone for Handler<P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Plain(call) => Self::Plain(*call),
+            Self::Typed(call) => Self::Typed(call.clone()),
+        }
+    }
+}
+
+impl<P: Process> Handler<P> {
+    #[inline]
+    pub(crate) fn call(&self, process: &mut P, mail: &Mail, cx: &mut Context<'_, P>) -> Result {
+        match self {
+            Self::Plain(call) => call(process, mail, cx),
+            Self::Typed(call) => call(process, mail, cx),
+        }
+    }
+}
+
+impl Office for Scope {
+    #[inline]
+    fn wake(&self, record: &Record) {
+        let lane = record.lane.load(Relaxed);
+        if Arc::ptr_eq(&record.link, &self.link) {
+            self.list_ready(lane, record.entity);
+        } else {
+            record.link.announce(lane, record.entity);
+        }
+    }
+
+    fn lost(&self, mail: Mail, why: Dropped) {
+        self.control.dead_letter(&mail, DeadLetter::Dropped(why));
+        self.bounce(mail, "it was lost to the bound of the mailbox");
+    }
+}
+
+impl Scope {
+    #[inline(always)]
+    pub(crate) fn stamp(&self, sender: Party) -> Stamp {
+        let time = self.now();
+        Stamp { id: self.ids.next(), time, utc: self.control.utc_at(time), sender }
+    }
+
+    /// Puts a draft into the mailbox of its recipient.
+    #[inline(always)]
+    pub(crate) fn post<T: Recipient, B: Content>(&self, draft: Draft<T, B>, from: Party) -> Result<Sent, SendError> {
+        let to = draft.to.clone();
+        match to.to().address() {
+            Some(address) => address.post(draft, self.stamp(from), self),
+            None => self.post_by_name(draft, from),
+        }
+    }
+
+    #[inline(never)]
+    fn post_by_name<T: Recipient, B: Content>(&self, draft: Draft<T, B>, from: Party) -> Result<Sent, SendError> {
+        let to = draft.to.clone();
+        match to.to().resolve(&self.control.post) {
+            Some(address) => address.post(draft, self.stamp(from), self),
+            None => Err(SendError::new(SendErrorKind::Unknown, draft)),
+        }
+    }
+
+    /// Tells the sender of a question that no answer will come.
+    pub(crate) fn bounce(&self, mail: Mail, reason: &'static str) {
+        if mail.is_question() {
+            let from = mail.recipient;
+            // Its sender may be gone as well: then nobody waits.
+            let _ = self.post(mail.bounce(reason), from);
+        }
+    }
+
+    /// Counts what could not be sent and whose sender does not ask to know.
+    #[cold]
+    pub(crate) fn undeliverable(&self, error: SendError, from: Party) {
+        let why = match error.kind() {
+            SendErrorKind::Full { .. } => DeadLetter::Full,
+            SendErrorKind::Closed => DeadLetter::Closed,
+            SendErrorKind::Unknown => DeadLetter::Unknown,
+        };
+        let recipient = error.recipient();
+        let mail = error.into_draft().named(&recipient).land(self.stamp(from), Party::NOBODY);
+        self.control.dead_letter(&mail, why);
+    }
+}
+
+/// Sending.
+impl<P: Process> Context<'_, P> {
+    /// Sends a mail; what is refused is counted, and goes to the application's dead-letter hook.
+    #[inline]
+    pub fn tell<T: Recipient, V: Any + Send + Sync>(&mut self, to: T, subject: impl Into<Subject>, body: V) {
+        if let Err(error) = self.send(Mail::to(to).subject(subject).body(body)) {
+            self.scope.undeliverable(error, self.vitals.address.0.party);
+        }
+    }
+
+    /// Sends a mail and tells how that went.
+    ///
+    /// # Errors
+    /// [`SendError`] with the draft, when nobody has this name, or the mailbox is full or closed. With `?`, back-pressure
+    /// becomes a failure of this life.
+    #[inline(always)]
+    pub fn send<T: Recipient, B: Content>(&mut self, draft: Draft<T, B>) -> Result<Sent, SendError> {
+        if let Some(thread) = draft.answers() {
+            self.settle_debt(thread);
+        }
+        self.scope.post(draft, self.vitals.address.0.party)
+    }
+
+    /// Sends a mail to many, who share its body: one result each, in order.
+    pub fn send_all<B: Content>(&mut self, draft: Draft<Many<'_>, B>) -> Vec<Result<Sent, SendError>> {
+        let party = self.vitals.address.0.party;
+        draft.share().each(&self.scope.control.post, party).map(|draft| self.scope.post(draft, party)).collect()
+    }
+
+    /// Answers a mail: to its sender, in its thread, about the same. For more than a body, send [`Mail::reply`].
+    ///
+    /// # Errors
+    /// [`SendError`] with the draft. The reply to an [`ask`](Self::ask) is never refused for want of room.
+    pub fn reply<V: Any + Send + Sync>(&mut self, mail: &Mail, body: V) -> Result<Sent, SendError> {
+        self.send(mail.reply().body(body))
+    }
+
+    /// Passes on the mail that this callback reads, when it returns: in the same thread, from the same sender, with this
+    /// process as relayer. Where that is refused, this process gets it back as [`failed`](Mail::failed).
+    /// Outside of a mail's callback, there is nothing to pass on.
+    pub fn forward<'a>(&mut self, to: impl Into<To<'a>>) {
+        self.scope.forwards.borrow_mut().push(to.into().keep());
+    }
+
+    /// Gives a foreign message (from a socket, a device, anything) to this process's own filters on a route, at its next
+    /// mailman. The route need not exist yet.
+    pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
+        let party = self.vitals.address.0.party;
+        let mail = draft.land(self.scope.stamp(party), party);
+        let at = self.route(route.into());
+        self.private.belongings().routed.push((at, mail));
+        self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
+    }
+
+    fn settle_debt(&mut self, thread: u64) {
+        if let Some(belongings) = &mut self.private.0 {
+            belongings.owed.retain(|draft| draft.answers() != Some(thread));
+        }
+    }
+
+    fn route(&mut self, route: Cow<'static, str>) -> usize {
+        let routes = &mut self.private.belongings().routes;
+        routes.iter().position(|(known, _)| *known == route).unwrap_or_else(|| {
+            routes.push((route, Default::default()));
+            routes.len() - 1
+        })
+    }
+}
+
+/// Filters.
+impl<P: Process> Context<'_, P> {
+    /// Calls back for each mail that meets all conditions of the filter; a filter without any condition is fall-through,
+    /// and runs only where nothing else matched. All that match run, in order of adding. It holds from the next mail on.
+    ///
+    /// # Errors
+    /// [`DuplicateFilter`] when this process has a filter of this id.
+    pub fn add_filter(
+        &mut self,
+        filter: Filter,
+        call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
+    ) -> Result<FilterId, DuplicateFilter> {
+        self.private.belongings().filters.add(filter, Handler::Plain(call))
+    }
+
+    /// Adds a filter on a route of this process's own, for what it [`deliver`](Self::deliver)s.
+    ///
+    /// # Errors
+    /// [`DuplicateFilter`] when this route has a filter of this id.
+    pub fn add_filter_on(
+        &mut self,
+        route: impl Into<Cow<'static, str>>,
+        filter: Filter,
+        call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
+    ) -> Result<FilterId, DuplicateFilter> {
+        let at = self.route(route.into());
+        self.private.belongings().routes[at].1.add(filter, Handler::Plain(call))
+    }
+
+    /// Calls back for each mail whose body is a `T`, and hands it over typed.
+    pub fn on<T: Any + Send + Sync>(&mut self, call: fn(&mut P, &T, &mut Context<'_, P>) -> Result) -> FilterId {
+        let typed = move |process: &mut P, mail: &Mail, cx: &mut Context<'_, P>| match mail.get::<T>() {
+            Some(body) => call(process, body, cx),
+            None => Ok(()),
+        };
+        let added = self.private.belongings().filters.add(Filter::new().typed::<T>(), Handler::Typed(Arc::new(typed)));
+        added.expect("a filter without an id is never a duplicate")
+    }
+
+    /// Takes a filter away, by its id. It holds at once. `None` when there is none.
+    pub fn remove_filter(&mut self, id: &str) -> Option<Filter> {
+        self.private.0.as_mut()?.filters.remove(id)
+    }
+
+    /// All filters of this process's mailbox, in order.
+    pub fn filters(&self) -> Vec<(FilterId, &Filter)> {
+        self.private.0.as_ref().map(|belongings| belongings.filters.iter().collect()).unwrap_or_default()
+    }
+}
+
+/// Topics.
+impl<P: Process> Context<'_, P> {
+    /// Makes `value` the latest of its type, for all processes on all heads.
+    pub fn publish<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.scope.control.topics.publish(value, self.scope.now(), &self.vitals.address);
+    }
+
+    /// The latest value of a type, with its age and publisher.
+    #[must_use]
+    pub fn latest<T: Send + Sync + 'static>(&self) -> Option<Latest<T>> {
+        self.scope.control.topics.latest()
+    }
+
+    /// The latest value of a type, if it is at most so old: for "no command for 50 ms: stop".
+    #[must_use]
+    pub fn latest_within<T: Send + Sync + 'static>(&self, age: Duration) -> Option<Latest<T>> {
+        self.latest().filter(|latest: &Latest<T>| latest.age(self.now()) <= age)
+    }
+
+    /// The topic of a type, looked up once: for readers in every life.
+    #[must_use]
+    pub fn topic<T: Send + Sync + 'static>(&self) -> Topic<T> {
+        self.scope.control.topics.topic()
+    }
+}
+
+/// What may be known of a process.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ProcessInfo {
+    /// Its name.
+    pub name: String,
+    /// Its level.
+    pub run_level: RunLevel,
+    /// Errors of its hooks so far.
+    pub errors: u64,
+    /// Panics of its hooks so far.
+    pub panics: u64,
+    /// What went through its mailbox so far.
+    pub mail: MailCount,
+}
+
+impl ProcessInfo {
+    pub(crate) fn of(address: &Address) -> Self {
+        Self {
+            name: address.name().to_owned(),
+            run_level: address.run_level(),
+            errors: address.0.errors.load(Relaxed).into(),
+            panics: address.0.panics.load(Relaxed).into(),
+            mail: address.mail_count(),
+        }
+    }
+}
+
+/// The directory.
+impl<P: Process> Context<'_, P> {
+    /// Every process of the application, in order of birth.
+    #[must_use]
+    pub fn processes(&self) -> Vec<ProcessInfo> {
+        self.scope.control.post.addresses().iter().map(ProcessInfo::of).collect()
+    }
+
+    /// The processes that live and are not about to die, in order of birth.
+    #[must_use]
+    pub fn active_processes(&self) -> Vec<ProcessInfo> {
+        self.processes().into_iter().filter(|process| process.run_level.is_running()).collect()
+    }
+
+    /// The addresses of all that take mail, in order of birth.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<Address> {
+        self.scope.control.post.addresses()
+    }
+
+    /// What may be known of one process.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn process(&self, name: &str) -> Result<ProcessInfo, UnknownProcess> {
+        self.address_of(name).map(|address| ProcessInfo::of(&address))
+    }
+
+    /// The address of a process, by its name in any case: for sending without a look-up.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn address_of(&self, name: &str) -> Result<Address, UnknownProcess> {
+        let found = self.scope.control.post.get(name);
+        found.ok_or_else(|| UnknownProcess::new(&self.scope.control, name))
+    }
+
+    /// Sends the poison pill: its recipient dies in order, and answers `halting`.
+    ///
+    /// # Errors
+    /// [`SendError`] when nobody has this name, or it is ending already.
+    pub fn send_pill<T: Recipient>(&mut self, to: T) -> Result<Sent, SendError> {
+        let pill = self.scope.control.pill().clone();
+        self.send::<T, Nothing>(Mail::to(to).subject(pill).urgent())
+    }
+}

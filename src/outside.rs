@@ -1,0 +1,59 @@
+//! Sending mail from a thread that is no process.
+
+use crate::control::{Control, DeadLetter};
+use crate::draft::{Content, Draft, Stamp};
+use crate::id::Ids;
+use crate::mail::Mail;
+use crate::mailbox::Dropped;
+use crate::party::Party;
+use crate::post::Record;
+use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Sends mail from outside: such mail has no sender to answer to. One per thread.
+pub struct Outside {
+    pub(crate) ids: Ids,
+    pub(crate) control: Arc<Control>,
+}
+
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outside")
+    }
+}
+
+impl Office for Outside {
+    fn wake(&self, record: &Record) {
+        record.link.announce(record.lane.load(Relaxed), record.entity);
+    }
+
+    fn lost(&self, mail: Mail, why: Dropped) {
+        self.control.dead_letter(&mail, DeadLetter::Dropped(why));
+    }
+}
+
+impl Outside {
+    /// Sends a mail, and waits for room where the mailbox blocks its senders.
+    ///
+    /// # Errors
+    /// [`SendError`] with the draft, when nobody has this name, or the mailbox is full or closed.
+    pub fn send<T: Recipient, B: Content>(&self, draft: Draft<T, B>) -> Result<Sent, SendError> {
+        let to = draft.to.clone();
+        match to.to().resolve(&self.control.post) {
+            Some(address) => address.post_patiently(draft, self.stamp(), self),
+            None => Err(SendError::new(SendErrorKind::Unknown, draft)),
+        }
+    }
+
+    /// Sends a mail to many, who share its body: one result each, in order.
+    pub fn send_all<B: Content>(&self, draft: Draft<Many<'_>, B>) -> Vec<Result<Sent, SendError>> {
+        draft.share().each(&self.control.post, Party::NOBODY).map(|draft| self.send(draft)).collect()
+    }
+
+    fn stamp(&self) -> Stamp {
+        let time = self.control.timeline().now();
+        Stamp { id: self.ids.next(), time, utc: self.control.utc_at(time), sender: Party::NOBODY }
+    }
+}

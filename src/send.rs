@@ -1,0 +1,441 @@
+//! Sending: from a draft to the mailbox of its recipient, or back with the reason.
+
+use crate::body::Body;
+use crate::draft::{Back, Content, Draft, Letter, Nothing, Stamp};
+use crate::id;
+use crate::mail::{Mail, Name};
+use crate::mailbox::{Dropped, Refusal};
+use crate::party::Party;
+use crate::post::{Address, Post, Record};
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// A recipient: by name, by [`Address`], or whoever wrote the mail that is replied to.
+#[derive(Clone, Copy, Debug)]
+pub struct To<'a>(Who<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Who<'a> {
+    Name(&'a str),
+    Address(&'a Address),
+    Party(Party),
+}
+
+/// The recipient of a draft that came back.
+#[derive(Clone, Debug)]
+pub struct Kept(KeptWho);
+
+#[derive(Clone, Debug)]
+enum KeptWho {
+    Name(Box<str>),
+    Address(Address),
+    Party(Party),
+}
+
+/// What a draft to one recipient can be addressed to. A type each, rather than one enum: a draft to an address is then a
+/// few registers on its whole way.
+pub trait Recipient: Clone {
+    /// The recipient.
+    fn to(&self) -> To<'_>;
+}
+
+impl Recipient for To<'_> {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        *self
+    }
+}
+
+impl Recipient for &Address {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        To(Who::Address(self))
+    }
+}
+
+impl Recipient for &str {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        To(Who::Name(self))
+    }
+}
+
+impl Recipient for &String {
+    #[inline(always)]
+    fn to(&self) -> To<'_> {
+        To(Who::Name(self))
+    }
+}
+
+impl Recipient for Back {
+    fn to(&self) -> To<'_> {
+        To(Who::Party(self.0))
+    }
+}
+
+impl Recipient for Kept {
+    fn to(&self) -> To<'_> {
+        To(match &self.0 {
+            KeptWho::Name(name) => Who::Name(name),
+            KeptWho::Address(address) => Who::Address(address),
+            KeptWho::Party(party) => Who::Party(*party),
+        })
+    }
+}
+
+/// Many recipients.
+#[derive(Clone, Debug)]
+pub struct Many<'a>(Audience<'a>);
+
+#[derive(Clone, Debug)]
+enum Audience<'a> {
+    Named(Vec<To<'a>>),
+    Everyone,
+}
+
+impl Mail {
+    /// Begins a mail to a process: by its name (in any case) or by its [`Address`], which saves the look-up.
+    #[inline(always)]
+    pub fn to<T: Recipient>(recipient: T) -> Draft<T, Nothing> {
+        Draft::new(recipient)
+    }
+
+    /// Begins a mail to several processes, who share its body.
+    pub fn to_all<'a, T: Into<To<'a>>>(recipients: impl IntoIterator<Item = T>) -> Draft<Many<'a>, Nothing> {
+        Draft::new(Many(Audience::Named(recipients.into_iter().map(Into::into).collect())))
+    }
+
+    /// Begins a mail to all processes but the sender, on all heads, in order of birth.
+    pub fn broadcast() -> Draft<Many<'static>, Nothing> {
+        Draft::new(Many(Audience::Everyone))
+    }
+}
+
+impl<'a> To<'a> {
+    /// The address, if there is such a process.
+    pub(crate) fn resolve(self, post: &Post) -> Option<Cow<'a, Address>> {
+        match self.0 {
+            Who::Address(address) => Some(Cow::Borrowed(address)),
+            Who::Name(name) => post.get(name).map(Cow::Owned),
+            Who::Party(party) => Address::of(party).map(Cow::Owned),
+        }
+    }
+
+    /// The address, if it was given as one: nothing to look up.
+    #[inline(always)]
+    pub(crate) fn address(self) -> Option<&'a Address> {
+        match self.0 {
+            Who::Address(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// The same, owned.
+    pub(crate) fn keep(self) -> Kept {
+        Kept(match self.0 {
+            Who::Name(name) => KeptWho::Name(name.into()),
+            Who::Address(address) => KeptWho::Address(address.clone()),
+            Who::Party(party) => KeptWho::Party(party),
+        })
+    }
+}
+
+impl fmt::Display for To<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Who::Name(name) => f.pad(name),
+            Who::Address(address) => f.pad(address.name()),
+            Who::Party(party) => f.pad(party.resident().as_ref().map_or("(unknown)", |resident| resident.name())),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for To<'a> {
+    #[inline(always)]
+    fn from(name: &'a str) -> Self {
+        Self(Who::Name(name))
+    }
+}
+
+impl<'a> From<&'a String> for To<'a> {
+    #[inline(always)]
+    fn from(name: &'a String) -> Self {
+        Self(Who::Name(name))
+    }
+}
+
+impl<'a> From<&'a Address> for To<'a> {
+    #[inline(always)]
+    fn from(address: &'a Address) -> Self {
+        Self(Who::Address(address))
+    }
+}
+
+impl Draft<Many<'_>, Body> {
+    /// One draft for each recipient, in order. `post` and `sender` are asked when it is for everyone.
+    pub(crate) fn each(&self, post: &Post, sender: Party) -> impl Iterator<Item = Draft<Kept, Body>> {
+        let all: Vec<Kept> = match &self.to.0 {
+            Audience::Named(names) => names.iter().map(|to| to.keep()).collect(),
+            Audience::Everyone => {
+                let others = post.addresses().into_iter().filter(|address| address.0.party != sender);
+                others.map(|address| Kept(KeptWho::Address(address))).collect()
+            }
+        };
+        all.into_iter().map(|to| self.copy(to))
+    }
+}
+
+impl<'a, B: Content> Draft<Many<'a>, B> {
+    /// With a body that all recipients share.
+    pub(crate) fn share(self) -> Draft<Many<'a>, Body> {
+        self.erase().map(|to| to, Body::share)
+    }
+}
+
+/// A mail is on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sent {
+    pub(crate) number: u64,
+    dropped: Option<Dropped>,
+}
+
+impl Sent {
+    /// The id of the mail.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        id::to_uuid(self.number)
+    }
+
+    /// Which mail was lost for the bound of the mailbox, if one was: under some policies this very one.
+    #[must_use]
+    pub fn dropped(&self) -> Option<Dropped> {
+        self.dropped
+    }
+}
+
+/// Why a mail was not sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SendErrorKind {
+    /// No process bears this name.
+    Unknown,
+    /// The mailbox is full.
+    Full {
+        /// How many mails it may hold.
+        limit: u32,
+    },
+    /// The recipient is ending, or has ended.
+    Closed,
+}
+
+/// A mail was not sent: why, and the draft of it.
+#[derive(thiserror::Error)]
+#[error("{}", Self::text(.0))]
+pub struct SendError(Box<Refused>);
+
+struct Refused {
+    kind: SendErrorKind,
+    draft: Draft<Kept>,
+}
+
+impl SendError {
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn new<T: Recipient, B: Content>(kind: SendErrorKind, draft: Draft<T, B>) -> Self {
+        Self(Box::new(Refused { kind, draft: draft.erase().map(|to| to.to().keep(), |body| body) }))
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> SendErrorKind {
+        self.0.kind
+    }
+
+    /// For whom it was.
+    #[must_use]
+    pub fn recipient(&self) -> String {
+        self.0.draft.to.to().to_string()
+    }
+
+    /// The draft, to send it later or to somebody else.
+    pub fn into_draft(self) -> Draft<Kept> {
+        self.0.draft
+    }
+
+    fn text(refused: &Refused) -> String {
+        let Refused { kind, draft } = refused;
+        let (to, subject) = (draft.to.to().to_string(), draft.subject_handle());
+        match kind {
+            SendErrorKind::Unknown => format!("no process is called {to:?}: mail {subject:?} was not sent"),
+            SendErrorKind::Full { limit } => format!(
+                "the mailbox of {to:?} is full with {limit}: mail {subject:?} was not sent; send it later, make it \
+                 urgent, or give the process a larger MailboxSize or another Overflow"
+            ),
+            SendErrorKind::Closed => {
+                format!("{to:?} is ending or has ended and takes no mail: mail {subject:?} was not sent")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendError({self})")
+    }
+}
+
+/// Where mail is sent from: a head, or a thread.
+pub(crate) trait Office {
+    /// The mailbox of `record` was idle and has mail now.
+    fn wake(&self, record: &Record);
+
+    /// `mail` was taken and then lost to the bound of its mailbox. Who asked a question with it must learn so.
+    fn lost(&self, mail: Mail, why: Dropped);
+}
+
+impl Address {
+    /// The process of a party that is a process, living or remembered.
+    pub(crate) fn of(party: Party) -> Option<Self> {
+        let resident: std::sync::Arc<dyn std::any::Any + Send + Sync> = party.resident()?;
+        resident.downcast::<Record>().ok().map(Self)
+    }
+
+    /// Puts a draft into the mailbox, whatever its address says.
+    #[inline(always)]
+    pub(crate) fn post<T: Recipient, B: Content>(
+        &self,
+        draft: Draft<T, B>,
+        stamp: Stamp,
+        office: &impl Office,
+    ) -> Result<Sent, SendError> {
+        let letter = Letter { draft, stamp, recipient: self.0.party };
+        let wake = || office.wake(&self.0);
+        match self.0.mailbox.push(letter, wake, |why, mail| office.lost(mail, why)) {
+            Ok(dropped) => Ok(Sent { number: stamp.id, dropped }),
+            Err((refusal, letter)) => Err(self.refuse(refusal, letter.draft)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse<T: Recipient, B: Content>(&self, refusal: Refusal, draft: Draft<T, B>) -> SendError {
+        let kind = match refusal {
+            Refusal::Full => SendErrorKind::Full { limit: self.0.mailbox.size().0 },
+            Refusal::Closed => SendErrorKind::Closed,
+        };
+        SendError::new(kind, draft)
+    }
+
+    /// Like [`post`](Self::post), and waits for room if the mailbox says so. For threads only: a tick never waits.
+    #[cfg(not(loom_model))]
+    pub(crate) fn post_patiently<T: Recipient, B: Content>(
+        &self,
+        draft: Draft<T, B>,
+        stamp: Stamp,
+        office: &impl Office,
+    ) -> Result<Sent, SendError> {
+        let Some(until) = self.0.mailbox.patience().and_then(|patience| Instant::now().checked_add(patience)) else {
+            return self.post(draft, stamp, office);
+        };
+        let mut draft = draft.erase().map(|to| to.to().keep(), |body| body);
+        loop {
+            let room = self.0.mailbox.wait_for_room(until);
+            match self.post(draft, stamp, office) {
+                // Somebody else was quicker.
+                Err(error) if room && matches!(error.kind(), SendErrorKind::Full { .. }) => draft = error.into_draft(),
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Name<'_> {
+    /// The address of the process, if it is one that lives or ended not long ago.
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        Address::of(self.party)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::post::tests::address;
+    use std::collections::VecDeque;
+
+    /// An office without a head.
+    struct Silent;
+
+    impl Office for Silent {
+        fn wake(&self, _: &Record) {}
+        fn lost(&self, _: Mail, _: Dropped) {}
+    }
+
+    fn stamp(sender: &Address) -> Stamp {
+        Stamp { id: 1, time: 0, utc: 0, sender: sender.0.party }
+    }
+
+    fn read(address: &Address) -> Mail {
+        let mut batch = VecDeque::new();
+        address.0.mailbox.take(&mut batch, 1);
+        batch.pop_front().expect("there is mail")
+    }
+
+    #[test]
+    fn a_mail_knows_both_its_ends_and_a_reply_finds_back() {
+        let (imu, control) = (address("imu", 0), address("control", 1));
+        control.post(Mail::to(&control).subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap();
+        let mail = read(&control);
+        assert_eq!(mail.to_string(), r#"imu -> control "pose" #0 at 0ns: (u64)"#);
+        let reply = mail.reply().body(8_u64);
+        let back = reply.to.to().resolve(&Post::default()).unwrap().into_owned();
+        back.post(reply, stamp(&control), &Silent).unwrap();
+        let reply = read(&imu);
+        assert!(reply.sender() == "CONTROL" && reply.sender().address().unwrap().name() == "control");
+        assert_eq!((reply.thread(), reply.index(), reply.get::<u64>()), (mail.thread(), 1, Some(&8)));
+    }
+
+    #[test]
+    fn what_is_refused_comes_back_with_the_reason() -> Result<(), bevy_ecs::error::BevyError> {
+        let imu = address("imu", 0);
+        assert!(imu.0.mailbox.close().is_empty());
+        let error = imu.post(Mail::to("Imu").subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap_err();
+        assert_eq!((error.kind(), error.recipient()), (SendErrorKind::Closed, "Imu".to_owned()));
+        assert!(error.to_string().contains("\"pose\""), "{error}");
+        let draft = error.into_draft();
+        assert_eq!(draft.body.get::<u64>(), Some(&7));
+        imu.0.mailbox.open();
+        imu.post(draft, stamp(&imu), &Silent)?;
+        Ok(())
+    }
+
+    #[test]
+    fn many_share_a_body_and_the_sender_of_a_broadcast_is_left_out() {
+        let (post, all) = (Post::default(), ["a", "b", "c"].map(|name| address(name, 0)));
+        all.iter().for_each(|address| post.list(address));
+        let text = String::from("shared");
+        let place = text.as_ptr();
+        let draft = Mail::broadcast().body(text).share();
+        for draft in draft.each(&post, all[0].0.party) {
+            let to = draft.to.to().resolve(&post).unwrap().into_owned();
+            to.post(draft, stamp(&all[0]), &Silent).unwrap();
+        }
+        assert_eq!(all.each_ref().map(|address| address.mail_count().received), [0, 1, 1]);
+        assert!(all[1..].iter().all(|address| read(address).body().as_text().unwrap().as_ptr() == place));
+        let named = Mail::to_all(["a", "nobody"]).body("x").share();
+        let found: Vec<_> = named.each(&post, all[0].0.party).map(|it| it.to.to().resolve(&post).is_some()).collect();
+        assert_eq!(found, [true, false], "one result each");
+    }
+
+    #[test]
+    fn the_name_of_the_dead_is_still_on_their_mail() {
+        let (post, imu, control) = (Post::default(), address("imu", 0), address("control", 1));
+        post.list(&imu);
+        control.post(Mail::to(&control), stamp(&imu), &Silent).unwrap();
+        post.release("imu");
+        drop(imu);
+        assert!(read(&control).sender() == "imu");
+    }
+}

@@ -1,0 +1,239 @@
+//! The mailman: takes mail out of the mailboxes of one lane and runs the callbacks that it matches. It visits only those
+//! that have mail, and no callback runs while a mailbox is locked.
+
+use crate::ask::Ask;
+use crate::context::Context;
+use crate::control::DeadLetter;
+use crate::failure::guarded;
+use crate::mail::{Delivery, Mail};
+use crate::mailing::Handler;
+use crate::post::Address;
+use crate::process::{Flags, Private, Process, Row, Vitals};
+use crate::scope::Scope;
+use bevy_ecs::change_detection::DetectChangesMut;
+use bevy_ecs::system::Query;
+use std::cell::Cell;
+use std::cmp::Reverse;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// How much mail a process may read in one tick; the rest waits for the next.
+const BUDGET: usize = 1000;
+/// How many subjects without a filter are told apart in the log.
+const LOGGED: usize = 256;
+
+/// Delivers what the mailboxes of a lane hold now. What callbacks send to their own lane waits for the next tick.
+#[inline]
+pub(crate) fn deliver<P: Process>(lane: u32, rows: &mut Query<Row<P>>, scope: &Scope) {
+    if scope.ready.borrow()[lane as usize].is_empty() {
+        return;
+    }
+    let mut round = scope.rounds.take();
+    std::mem::swap(&mut scope.ready.borrow_mut()[lane as usize], &mut round);
+    deliver_all(&round, rows, scope);
+    round.clear();
+    scope.rounds.replace(round);
+}
+
+fn deliver_all<P: Process>(round: &[bevy_ecs::entity::Entity], rows: &mut Query<Row<P>>, scope: &Scope) {
+    let mut batch = scope.batch.take();
+    for &entity in round {
+        // Not here any more: dead, or moved to another lane, where it has been listed anew.
+        let Ok((mut process, mut flags, mut vitals, mut private)) = rows.get_mut(entity) else { continue };
+        let flags = flags.bypass_change_detection();
+        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
+        if flags.has(Flags::PAUSED.and(Flags::FRESH)) {
+            // Nothing runs of a process that is paused or may not yet live: its mail waits.
+            scope.list_ready(vitals.lane, entity);
+            continue;
+        }
+        if flags.has(Flags::DYING) || scope.control.is_braked() {
+            continue;
+        }
+        let more = take(vitals, scope, &mut batch);
+        if more {
+            scope.list_ready(vitals.lane, entity);
+        }
+        let pulled = Cell::new(false);
+        let cx = Context { vitals, flags, private, scope, pulled: &pulled };
+        read_all(&mut batch, &mut *process, cx);
+    }
+    scope.batch.replace(batch);
+}
+
+/// Takes what may be read now. Whether more waits.
+fn take(vitals: &Vitals, scope: &Scope, batch: &mut VecDeque<Mail>) -> bool {
+    let mailbox = &vitals.address.0.mailbox;
+    if scope.control.delivery.get() != Some(&Delivery::NextTick) {
+        return mailbox.take(batch, BUDGET);
+    }
+    let start = scope.now();
+    let more = mailbox.take_due(batch, |mail| mail.time < start);
+    // In an order that no placement of the senders can change.
+    batch
+        .make_contiguous()
+        .sort_by_key(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()));
+    more
+}
+
+/// Has a process read its mail, and what came by its own routes.
+fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: Context<'_, P>) {
+    let Context { vitals, flags, private, scope, pulled } = cx;
+    while let Some(mail) = batch.pop_front() {
+        if pulled.get() || vitals.address.0.panics.load(Relaxed) > 0 && flags.has(Flags::DYING) {
+            // Its state is not trusted any more.
+            unread(mail, scope);
+            continue;
+        }
+        let mut cx = Context { vitals, flags, private, scope, pulled };
+        read(mail, None, process, &mut cx);
+    }
+    let routed = private.0.as_mut().map(|belongings| std::mem::take(&mut belongings.routed)).unwrap_or_default();
+    for (route, mail) in routed {
+        let mut cx = Context { vitals, flags, private, scope, pulled };
+        read(mail, Some(route), process, &mut cx);
+    }
+}
+
+fn unread(mail: Mail, scope: &Scope) {
+    scope.control.dead_letter(&mail, DeadLetter::Unread);
+    scope.bounce(mail, "it died before reading it");
+}
+
+/// One mail: an answer, a poison pill, or something for the filters.
+fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
+    if mail.is_reply()
+        && let Some(ask) = take_ask(cx.private, |ask| ask.thread == mail.thread)
+    {
+        let outcome = ask.outcome(mail);
+        call(process, cx, |process, cx| ask.resolve(outcome, process, cx));
+        return;
+    }
+    if cx.scope.control.pill.get().is_some_and(|pill| mail.subject_is(pill)) {
+        let from = mail.sender().to_string();
+        let _ = cx.send(mail.reply().body("halting"));
+        cx.die(format!("poison pill of {from}"));
+        return;
+    }
+    if mail.is_question() {
+        cx.private.belongings().owed.push(mail.reply());
+    }
+    if !pass_filters(&mail, route, process, cx) {
+        unmatched(&mail, cx.scope);
+    }
+    forward(mail, cx);
+}
+
+/// Runs all callbacks that the mail matches; whether there was any.
+#[inline]
+fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
+    let Some(mut round) = filters(cx.private, route).map(|filters| filters.round()) else { return false };
+    while let Some(handler) = filters(cx.private, route).and_then(|filters| filters.next(&mut round, mail).cloned()) {
+        call(process, cx, |process, cx| handler.call(process, mail, cx));
+    }
+    round.matched()
+}
+
+#[inline]
+fn filters<P: Process>(private: &Private<P>, route: Option<usize>) -> Option<&crate::filter::Filters<Handler<P>>> {
+    let belongings = private.0.as_ref()?;
+    match route {
+        None => Some(&belongings.filters),
+        Some(route) => belongings.routes.get(route).map(|(_, filters)| filters),
+    }
+}
+
+#[inline]
+fn call<P: Process>(
+    process: &mut P,
+    cx: &mut Context<'_, P>,
+    f: impl FnOnce(&mut P, &mut Context<'_, P>) -> bevy_ecs::error::Result,
+) {
+    let Context { vitals, flags, private, scope, pulled } = cx;
+    guarded("mail", process, Context { vitals, flags, private, scope, pulled }, f);
+}
+
+pub(crate) fn take_ask<P: Process>(private: &mut Private<P>, which: impl Fn(&Ask<P>) -> bool) -> Option<Ask<P>> {
+    let asks = &mut private.0.as_mut()?.asks;
+    let index = asks.iter().position(which)?;
+    Some(asks.remove(index))
+}
+
+/// Passes the mail on to whom its callbacks said.
+#[inline]
+fn forward<P: Process>(mail: Mail, cx: &mut Context<'_, P>) {
+    if cx.scope.forwards.borrow().is_empty() {
+        return;
+    }
+    let (scope, me) = (cx.scope, cx.vitals.address.clone());
+    let (sender, question) = (mail.sender, mail.is_question());
+    let draft = mail.relay((), me.name()).share_body();
+    for to in scope.forwards.take() {
+        match scope.post(draft.copy(to), sender) {
+            Ok(_) if question => {
+                cx.private.belongings().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let recipient = error.recipient();
+                let reason = match error.kind() {
+                    crate::send::SendErrorKind::Full { .. } => "its mailbox was full",
+                    crate::send::SendErrorKind::Closed => "it had ended",
+                    crate::send::SendErrorKind::Unknown => "nobody has this name",
+                };
+                let back = error.into_draft().failed(&recipient, reason).ordinary();
+                if let Err(error) = me.post(back, scope.stamp(sender), scope) {
+                    scope.undeliverable(error, sender);
+                }
+            }
+        }
+    }
+}
+
+#[cold]
+fn unmatched(mail: &Mail, scope: &Scope) {
+    scope.control.unmatched.fetch_add(1, Relaxed);
+    let mut logged = scope.unmatched.borrow_mut();
+    if logged.len() < LOGGED && !logged.contains(mail.subject()) {
+        logged.insert(mail.subject().to_owned());
+        tracing::warn!(%mail, "no filter matches; further mail of this subject is only counted");
+    }
+}
+
+/// The last pass before death: what is in the box is read, unless the state of the process is not trusted, then the box is
+/// closed, and who waits for an answer learns that none will come.
+pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+    let address = cx.vitals.address.clone();
+    let mut batch = VecDeque::new();
+    let sound = address.0.panics.load(Relaxed) == 0 && !cx.scope.control.is_braked();
+    if sound && cx.flags.has(Flags::DYING) {
+        address.0.mailbox.take(&mut batch, usize::MAX);
+        let Context { vitals, flags, private, scope, pulled } = cx;
+        read_all(&mut batch, process, Context { vitals, flags, private, scope, pulled });
+    }
+    for mail in address.0.mailbox.close() {
+        unread(mail, cx.scope);
+    }
+    let owed = cx.private.0.as_mut().map(|belongings| std::mem::take(&mut belongings.owed)).unwrap_or_default();
+    for debt in owed {
+        let _ = cx.scope.post(debt.failed(address.name(), "it died before answering"), address.0.party);
+    }
+}
+
+/// Sorts what other heads and threads have filled to its lanes. One look when there is nothing.
+#[inline]
+pub(crate) fn sort_announced(scope: &Scope) {
+    let mut announced = Vec::new();
+    scope.link.take_announced(&mut announced);
+    for (lane, entity) in announced {
+        scope.list_ready(lane, entity);
+    }
+}
+
+/// A process has changed lanes: its mail is read there from now on.
+pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
+    address.0.lane.store(lane, Relaxed);
+    if address.mail_count().waiting > 0 {
+        scope.list_ready(lane, address.entity());
+    }
+}

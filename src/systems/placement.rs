@@ -1,0 +1,132 @@
+//! Where processes live: which group and lane a process is in, and how it moves to another.
+
+use crate::frequency::Frequency;
+use crate::key::{GroupKey, InGroup};
+use crate::process::{Flags, Process, Vitals, short_name};
+use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
+use crate::systems::{death, janitor, life, mailman, marker};
+use bevy_ecs::entity::Entity;
+use bevy_ecs::lifecycle::HookContext;
+use bevy_ecs::name::Name;
+use bevy_ecs::world::{DeferredWorld, World};
+use std::any::TypeId;
+use std::borrow::Cow;
+
+/// The group a process asks for by its components, and whether it has a name component already.
+pub(crate) fn group_of(world: &mut World, entity: Entity) -> (GroupKey, bool) {
+    let global = scope::of(world).global_frequency.get();
+    let mut slot = world.entity_mut(entity);
+    if !slot.contains::<Frequency>() {
+        slot.insert(global);
+    }
+    let frequency = slot.get::<Frequency>().copied().unwrap_or(global);
+    let label = slot.get::<InGroup>().map_or(Cow::Borrowed(""), |group| group.0.clone());
+    (GroupKey { frequency, label }, slot.contains::<Name>())
+}
+
+/// The index of a group, made if need be.
+pub(crate) fn find_group(world: &mut World, key: GroupKey) -> u32 {
+    let scope = scope::of(world);
+    if let Some(index) = scope.groups.borrow().iter().position(|group| group.key == key) {
+        return index as u32;
+    }
+    let marker = marker::register(world, format!("Group({key})"));
+    let scope = scope::of(world);
+    let mut groups = scope.groups.borrow_mut();
+    groups.push(GroupEntry { key, marker, population: 0 });
+    let index = groups.len() as u32 - 1;
+    drop(groups);
+    scope.change(Change::Found);
+    index
+}
+
+/// The lane of a type in a group, made if need be.
+pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
+    let mut lanes = scope.lanes.borrow_mut();
+    if let Some(lane) = lanes.iter().position(|lane| (lane.group, lane.kind) == (group, kind)) {
+        return lane as u32;
+    }
+    scope.ready.borrow_mut().push(Vec::new());
+    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true });
+    let lane = lanes.len() as u32 - 1;
+    drop(lanes);
+    scope.change(Change::Install { lane });
+    lane
+}
+
+/// The number of a process type on this head, made known at its first birth.
+pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
+    let type_id = TypeId::of::<P>();
+    let scope = scope::of(world);
+    if let Some(kind) = scope.kinds.borrow().iter().position(|kind| kind.type_id == type_id) {
+        return kind as u32;
+    }
+    let kind = Kind {
+        type_id,
+        name: short_name::<P>(),
+        install: life::install::<P>,
+        safe_stop: death::safe_stop::<P>,
+        ring: janitor::ring_one::<P>,
+    };
+    let mut kinds = scope.kinds.borrow_mut();
+    kinds.push(kind);
+    scope.unnamed.borrow_mut().push(0);
+    let number = kinds.len() as u32 - 1;
+    drop(kinds);
+    world.add_observer(death::observe::<P>);
+    number
+}
+
+/// Makes a new [`Frequency`] or [`InGroup`] on a process move it to that group.
+pub(crate) fn watch_settings(world: &mut World) {
+    fn on_insert(mut world: DeferredWorld<'_>, context: HookContext) {
+        if world.get::<Vitals>(context.entity).is_some() {
+            world.commands().queue(move |world: &mut World| regroup(world, context.entity));
+        }
+    }
+    world.register_component_hooks::<Frequency>().on_insert(on_insert);
+    world.register_component_hooks::<InGroup>().on_insert(on_insert);
+}
+
+fn regroup(world: &mut World, entity: Entity) {
+    if world.get::<Flags>(entity).is_none_or(|flags| flags.has(Flags::DYING.and(Flags::OVER))) {
+        return;
+    }
+    let (key, _) = group_of(world, entity);
+    let group = find_group(world, key);
+    let Some(from) = world.get::<Vitals>(entity).map(|vitals| vitals.lane) else { return };
+    let scope = scope::of(world);
+    let left = scope.lanes.borrow()[from as usize];
+    if left.group == group {
+        return;
+    }
+    let to = lane_of(scope, group, left.kind);
+    let runs = scope.lanes.borrow()[to as usize].runs;
+    scope.joined.borrow_mut().insert(entity, scope.now());
+    scope.count(from, false);
+    scope.count(to, true);
+    janitor::follow(scope, entity, left.group, group);
+    let (old, new) = {
+        let groups = scope.groups.borrow();
+        (groups[left.group as usize].marker, groups[group as usize].marker)
+    };
+    let mut process = world.entity_mut(entity);
+    if let Ok((mut vitals, mut flags)) = process.get_components_mut::<(&mut Vitals, &mut Flags)>() {
+        if !flags.has(Flags::ABSENT) {
+            vitals.since = left.last;
+        }
+        vitals.lives_offset = vitals.lives_offset.wrapping_add(left.runs).wrapping_sub(runs);
+        vitals.lane = to;
+        flags.clear(Flags::BACK);
+        flags.set(Flags::FRESH.and(Flags::ABSENT));
+    }
+    process.remove_by_id(old);
+    marker::insert(&mut process, new);
+    follow_mail(world, entity);
+}
+
+fn follow_mail(world: &mut World, entity: Entity) {
+    let Some(vitals) = world.get::<Vitals>(entity) else { return };
+    let (address, lane) = (vitals.address.clone(), vitals.lane);
+    mailman::follow(&address, lane, scope::of(world));
+}

@@ -118,7 +118,7 @@ impl<P: Process> Context<'_, P> {
     #[inline]
     pub fn tell<T: Recipient, V: Any + Send + Sync>(&mut self, to: T, subject: impl Into<Subject>, body: V) {
         if let Err(error) = self.send(Mail::to(to).subject(subject).body(body)) {
-            self.scope.undeliverable(error, self.vitals.address.0.party);
+            self.scope.undeliverable(error, self.vitals.party);
         }
     }
 
@@ -132,12 +132,12 @@ impl<P: Process> Context<'_, P> {
         if let Some(thread) = draft.answers() {
             self.settle_debt(thread);
         }
-        self.scope.post(draft, self.vitals.address.0.party)
+        self.scope.post(draft, self.vitals.party)
     }
 
     /// Sends a mail to many, who share its body: one result each, in order.
     pub fn send_all<B: Content>(&mut self, draft: Draft<Many<'_>, B>) -> Vec<Result<Sent, SendError>> {
-        let party = self.vitals.address.0.party;
+        let party = self.vitals.party;
         draft.share().each(&self.scope.control.post, party).map(|draft| self.scope.post(draft, party)).collect()
     }
 
@@ -159,7 +159,7 @@ impl<P: Process> Context<'_, P> {
     /// Gives a foreign message (from a socket, a device, anything) to this process's own filters on a route, at its next
     /// mailman. The route need not exist yet.
     pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
-        let party = self.vitals.address.0.party;
+        let party = self.vitals.party;
         let mail = draft.land(self.scope.stamp(party), party);
         let at = self.route(route.into());
         self.private.belongings().routed.push((at, mail));

@@ -16,22 +16,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What the whole application may know of one process: everything here is shared between threads.
+///
+/// In this order, what every mail touches stands in three cache lines.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Record {
-    pub(crate) name: Cow<'static, str>,
-    pub(crate) entity: Entity,
-    /// The head it lives on.
-    pub(crate) link: Arc<Link>,
-    /// Index of its type on that head.
-    pub(crate) kind: u32,
-    /// Order of birth over the whole application.
-    pub(crate) birth: u64,
-    /// Its number in every mail; from [`Party::claim`].
-    pub(crate) party: Party,
     pub(crate) mailbox: Mailbox<Mail>,
     /// Index of (group, type) on its head: on which list its mailbox goes when it has mail.
     pub(crate) lane: AtomicU32,
-    pub(crate) level: AtomicI8,
+    /// Index of its type on that head.
+    pub(crate) kind: u32,
+    pub(crate) entity: Entity,
+    /// The head it lives on.
+    pub(crate) link: Arc<Link>,
+    /// Its number in every mail; from [`Party::claim`].
+    pub(crate) party: Party,
+    /// Order of birth over the whole application.
+    pub(crate) birth: u64,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) errors: AtomicU32,
     pub(crate) panics: AtomicU32,
     /// Ticks of its group that it was paused in.
@@ -40,6 +42,7 @@ pub(crate) struct Record {
     pub(crate) logged: AtomicU64,
     /// Why it dies or has died.
     pub(crate) cause: Mutex<Option<Arc<Cause>>>,
+    pub(crate) level: AtomicI8,
 }
 
 impl Record {

@@ -139,7 +139,7 @@ pub(crate) fn bear<P: Process>(
     let lane = lane_of(scope, group, address.0.kind);
     address.0.lane.store(lane, Relaxed);
     let lives_offset = 0_u64.wrapping_sub(scope.lanes.borrow()[lane as usize].runs);
-    let mut vitals = Vitals { address, lives_offset, since: scope.now(), lane };
+    let mut vitals = Vitals { party: address.0.party, address, lives_offset, since: scope.now(), lane };
     let mut flags = Flags::ABSENT;
     let mut private = Private::<P>(None);
     if scope.started.get() {

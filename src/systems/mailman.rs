@@ -79,19 +79,21 @@ fn take(vitals: &Vitals, scope: &Scope, batch: &mut VecDeque<Mail>) -> bool {
 /// Has a process read its mail, and what came by its own routes.
 fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: Context<'_, P>) {
     let Context { vitals, flags, private, scope, pulled } = cx;
-    while let Some(mail) = batch.pop_front() {
-        if pulled.get() || vitals.address.0.panics.load(Relaxed) > 0 && flags.has(Flags::DYING) {
-            // Its state is not trusted any more.
-            unread(mail, scope);
+    // By reference: what is as large as a mail is not moved again.
+    for mail in batch.iter_mut() {
+        let distrusted = flags.has(Flags::DYING) && vitals.address.0.panics.load(Relaxed) > 0;
+        if pulled.get() || distrusted {
+            unread(mail.take(), scope);
             continue;
         }
-        let mut cx = Context { vitals, flags, private, scope, pulled };
-        read(mail, None, process, &mut cx);
+        read(mail, None, process, &mut Context { vitals, flags, private, scope, pulled });
     }
-    let routed = private.0.as_mut().map(|belongings| std::mem::take(&mut belongings.routed)).unwrap_or_default();
-    for (route, mail) in routed {
-        let mut cx = Context { vitals, flags, private, scope, pulled };
-        read(mail, Some(route), process, &mut cx);
+    batch.clear();
+    if private.0.as_ref().is_some_and(|belongings| !belongings.routed.is_empty()) {
+        for (route, mut mail) in std::mem::take(&mut private.belongings().routed) {
+            let mut cx = Context { vitals, flags, private, scope, pulled };
+            read(&mut mail, Some(route), process, &mut cx);
+        }
     }
 }
 
@@ -101,11 +103,12 @@ fn unread(mail: Mail, scope: &Scope) {
 }
 
 /// One mail: an answer, a poison pill, or something for the filters.
-fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
+#[inline]
+fn read<P: Process>(mail: &mut Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
     if mail.is_reply()
         && let Some(ask) = take_ask(cx.private, |ask| ask.thread == mail.thread)
     {
-        let outcome = ask.outcome(mail);
+        let outcome = ask.outcome(mail.take());
         call(process, cx, |process, cx| ask.resolve(outcome, process, cx));
         return;
     }
@@ -118,10 +121,12 @@ fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut 
     if mail.is_question() {
         cx.private.belongings().owed.push(mail.reply());
     }
-    if !pass_filters(&mail, route, process, cx) {
-        unmatched(&mail, cx.scope);
+    if !pass_filters(mail, route, process, cx) {
+        unmatched(mail, cx.scope);
     }
-    forward(mail, cx);
+    if !cx.scope.forwards.borrow().is_empty() {
+        forward(mail.take(), cx);
+    }
 }
 
 /// Runs all callbacks that the mail matches; whether there was any.
@@ -160,11 +165,8 @@ pub(crate) fn take_ask<P: Process>(private: &mut Private<P>, which: impl Fn(&Ask
 }
 
 /// Passes the mail on to whom its callbacks said.
-#[inline]
+#[cold]
 fn forward<P: Process>(mail: Mail, cx: &mut Context<'_, P>) {
-    if cx.scope.forwards.borrow().is_empty() {
-        return;
-    }
     let (scope, me) = (cx.scope, cx.vitals.address.clone());
     let (sender, question) = (mail.sender, mail.is_question());
     let draft = mail.relay((), me.name()).share_body();

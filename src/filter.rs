@@ -274,6 +274,15 @@ impl<C> Filters<C> {
         self.rules.iter().position(|rule| rule.id() == id)
     }
 
+    /// The only one, if there is one only: what it matches needs no round.
+    #[inline]
+    pub(crate) fn only(&self) -> Option<(&Filter, &C)> {
+        match &*self.rules {
+            [rule] => Some((&rule.filter, &rule.callback)),
+            _ => None,
+        }
+    }
+
     /// Begins to hand a mail round.
     #[inline]
     pub(crate) fn round(&self) -> Round {

@@ -37,14 +37,15 @@ pub(crate) fn deliver<P: Process>(lane: u32, rows: &mut Query<Row<P>>, scope: &S
 
 fn deliver_all<P: Process>(round: &[bevy_ecs::entity::Entity], rows: &mut Query<Row<P>>, scope: &Scope) {
     let mut batch = scope.batch.take();
-    for &entity in round {
-        // Not here any more: dead, or moved to another lane, where it has been listed anew.
-        let Ok((mut process, mut flags, mut vitals, mut private)) = rows.get_mut(entity) else { continue };
+    // Whoever is not here any more is passed over: dead, or moved to another lane, where it has been listed anew.
+    let mut ready = rows.iter_many_mut(round);
+    while let Some(row) = ready.fetch_next() {
+        let Ok((mut process, mut flags, mut vitals, mut private)) = row else { continue };
         let flags = flags.bypass_change_detection();
         let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
         if flags.has(Flags::PAUSED.and(Flags::FRESH)) {
             // Nothing runs of a process that is paused or may not yet live: its mail waits.
-            scope.list_ready(vitals.lane, entity);
+            scope.list_ready(vitals.lane, vitals.address.entity());
             continue;
         }
         if flags.has(Flags::DYING) || scope.control.is_braked() {
@@ -52,7 +53,7 @@ fn deliver_all<P: Process>(round: &[bevy_ecs::entity::Entity], rows: &mut Query<
         }
         let more = take(vitals, scope, &mut batch);
         if more {
-            scope.list_ready(vitals.lane, entity);
+            scope.list_ready(vitals.lane, vitals.address.entity());
         }
         let pulled = Cell::new(false);
         let cx = Context { vitals, flags, private, scope, pulled: &pulled };
@@ -80,7 +81,7 @@ fn take(vitals: &Vitals, scope: &Scope, batch: &mut VecDeque<Mail>) -> bool {
 fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: Context<'_, P>) {
     let Context { vitals, flags, private, scope, pulled } = cx;
     // By reference: what is as large as a mail is not moved again.
-    for mail in batch.iter_mut() {
+    for mail in batch.make_contiguous() {
         let distrusted = flags.has(Flags::DYING) && vitals.address.0.panics.load(Relaxed) > 0;
         if pulled.get() || distrusted {
             unread(mail.take(), scope);
@@ -132,7 +133,16 @@ fn read<P: Process>(mail: &mut Mail, route: Option<usize>, process: &mut P, cx: 
 /// Runs all callbacks that the mail matches; whether there was any.
 #[inline]
 fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
-    let Some(mut round) = filters(cx.private, route).map(|filters| filters.round()) else { return false };
+    let Some(all) = filters(cx.private, route) else { return false };
+    if let Some((filter, handler)) = all.only() {
+        let matched = filter.matches(mail);
+        if matched {
+            let handler = handler.clone();
+            call(process, cx, |process, cx| handler.call(process, mail, cx));
+        }
+        return matched;
+    }
+    let mut round = all.round();
     while let Some(handler) = filters(cx.private, route).and_then(|filters| filters.next(&mut round, mail).cloned()) {
         call(process, cx, |process, cx| handler.call(process, mail, cx));
     }

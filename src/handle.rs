@@ -11,6 +11,7 @@ use crate::post::Address;
 use crate::process::Process;
 use crate::scope::{self, Change};
 use crate::systems::birth::{self, SpawnProcess};
+use crate::topic::{Latest, Topic};
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::world::World;
 use std::fmt;
@@ -163,6 +164,18 @@ impl ApplicationHandle {
     #[must_use]
     pub fn processes(&self) -> Vec<ProcessInfo> {
         self.control.post.addresses().iter().map(ProcessInfo::of).collect()
+    }
+
+    /// The latest value of a type that a process has published: for plain systems and other threads.
+    #[must_use]
+    pub fn latest<T: Send + Sync + 'static>(&self) -> Option<Latest<T>> {
+        self.control.topics.latest()
+    }
+
+    /// The topic of a type, looked up once.
+    #[must_use]
+    pub fn topic<T: Send + Sync + 'static>(&self) -> Topic<T> {
+        self.control.topics.topic()
     }
 
     /// Something to send mail from, on one thread that is no process. Make it once and keep it.

@@ -8,6 +8,7 @@ use crate::run_level::RunLevel;
 use crate::scope::{self, Forgotten};
 use crate::stats::{Summary, as_nanos};
 use crate::systems::fallback::{self, SystemFailures};
+use crate::topic::TopicCount;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
@@ -33,6 +34,8 @@ pub struct Report {
     pub systems: Vec<SystemFailures>,
     /// Processes spawned while running that were not born.
     pub refused_births: u64,
+    /// What went through topics, by name of type.
+    pub topics: Vec<TopicCount>,
     /// Mail that nobody read: see [`DeadLetter`](crate::control::DeadLetter).
     pub dead_letters: u64,
     /// Mail that was read and matched no filter.
@@ -137,6 +140,7 @@ pub(crate) fn of(head: &mut Head) -> Report {
         forgotten: scope.graveyard.borrow().forgotten,
         systems: fallback::failures(),
         refused_births: scope.refused_births.get(),
+        topics: control.topics.counts(),
         dead_letters: control.dead_letters.load(Relaxed),
         unmatched: control.unmatched.load(Relaxed),
     }
@@ -208,6 +212,10 @@ impl fmt::Display for Report {
         writeln!(f, "ran {} with seed {}", Short(self.elapsed), self.seed)?;
         self.write_groups(f)?;
         self.write_processes(f)?;
+        for TopicCount { name, published, takeovers, publisher, .. } in &self.topics {
+            let publisher = publisher.as_deref().unwrap_or("nobody");
+            writeln!(f, "topic {name}: {published} time(s), last by {publisher}, {takeovers} change(s) of publisher")?;
+        }
         for system in &self.systems {
             writeln!(f, "system {} failed {} time(s), last: {}", system.name, system.failures, system.last)?;
         }

@@ -8,7 +8,9 @@ use crate::post::Address;
 use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
 use std::any::{Any, TypeId, type_name};
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -133,11 +135,11 @@ impl<T> fmt::Debug for Topic<T> {
 }
 
 /// What went through a topic so far.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TopicCount {
     /// The type.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How often it was published.
     pub published: u64,
     /// How often by another process than the time before. More than one or two: two processes write to one topic.
@@ -154,7 +156,7 @@ trait AnyTopic: Any + Send + Sync {
 impl<T: Send + Sync + 'static> AnyTopic for Topic<T> {
     fn count(&self) -> TopicCount {
         TopicCount {
-            name: type_name::<T>(),
+            name: type_name::<T>().into(),
             published: self.0.published.load(Relaxed),
             takeovers: self.0.takeovers.load(Relaxed),
             publisher: self.latest().map(|latest| latest.publisher().name().to_owned()),
@@ -198,7 +200,7 @@ impl Topics {
     /// What went through each of them, by name.
     pub(crate) fn counts(&self) -> Vec<TopicCount> {
         let mut counts: Vec<_> = self.0.read().values().map(|topic| topic.count()).collect();
-        counts.sort_unstable_by_key(|count| count.name);
+        counts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         counts
     }
 }

@@ -175,14 +175,15 @@ impl<P: Process> Context<'_, P> {
     }
 
     /// The number of this tick within the current whole second, from 1 to the frequency rounded up. Counted from the
-    /// tick's number, so that dropped ticks show. Below 1 Hz it is 1.
+    /// tick's number, so that dropped ticks show. Below 1 Hz it is 1. In births and deaths outside of a tick it is that of
+    /// the last tick.
     #[must_use]
     pub fn frame(&self) -> u32 {
         self.frequency().frame(self.scope.beat.number())
     }
 
-    /// The number of the frame that the clock is in, by its fraction of a second: equals [`frame`](Self::frame) while no
-    /// tick is late.
+    /// The number of the frame that the clock is in, by its fraction of a second since the epoch: for whole frequencies
+    /// without a phase it equals [`frame`](Self::frame) while no tick is late.
     #[must_use]
     pub fn time_frame(&self) -> u32 {
         let epoch = self.scope.control.epoch.load(Relaxed);

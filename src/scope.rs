@@ -234,6 +234,11 @@ impl Scope {
         vitals.lives_offset.wrapping_add(self.lane(vitals).runs)
     }
 
+    /// Whether a process has joined its group so late that this tick was due by then.
+    pub(crate) fn joined_too_late(&self, entity: Entity) -> bool {
+        self.joined.borrow().get(&entity).is_some_and(|&since| self.beat.due() <= since)
+    }
+
     /// Lists a process of this head whose mailbox has mail.
     #[inline]
     pub(crate) fn list_ready(&self, lane: u32, entity: Entity) {

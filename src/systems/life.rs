@@ -211,11 +211,10 @@ fn may_live(vitals: &Vitals, flags: &mut Flags, scope: &Scope) -> bool {
         return false;
     }
     let entity = vitals.address.entity();
-    let mut joined = scope.joined.borrow_mut();
-    if joined.get(&entity).is_some_and(|&since| scope.beat.due() <= since) {
+    if scope.joined_too_late(entity) {
         return false;
     }
-    joined.remove(&entity);
+    scope.joined.borrow_mut().remove(&entity);
     flags.clear(Flags::FRESH);
     true
 }

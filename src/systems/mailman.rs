@@ -43,9 +43,10 @@ fn deliver_all<P: Process>(round: &[bevy_ecs::entity::Entity], rows: &mut Query<
         let Ok((mut process, mut flags, mut vitals, mut private)) = row else { continue };
         let flags = flags.bypass_change_detection();
         let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-        if flags.has(Flags::PAUSED.and(Flags::FRESH)) {
+        let entity = vitals.address.entity();
+        if flags.has(Flags::PAUSED) || flags.has(Flags::FRESH) && scope.joined_too_late(entity) {
             // Nothing runs of a process that is paused or may not yet live: its mail waits.
-            scope.list_ready(vitals.lane, vitals.address.entity());
+            scope.list_ready(vitals.lane, entity);
             continue;
         }
         if flags.has(Flags::DYING) || scope.control.is_braked() {
@@ -53,7 +54,7 @@ fn deliver_all<P: Process>(round: &[bevy_ecs::entity::Entity], rows: &mut Query<
         }
         let more = take(vitals, scope, &mut batch);
         if more {
-            scope.list_ready(vitals.lane, vitals.address.entity());
+            scope.list_ready(vitals.lane, entity);
         }
         let pulled = Cell::new(false);
         let cx = Context { vitals, flags, private, scope, pulled: &pulled };
@@ -115,7 +116,8 @@ fn read<P: Process>(mail: &mut Mail, route: Option<usize>, process: &mut P, cx: 
     }
     if cx.scope.control.pill.get().is_some_and(|pill| mail.subject_is(pill)) {
         let from = mail.sender().to_string();
-        let _ = cx.send(mail.reply().body("halting"));
+        // Under a subject of its own, or the answer would be a pill as well.
+        let _ = cx.send(mail.reply().subject("halting").body("halting"));
         cx.die(format!("poison pill of {from}"));
         return;
     }

@@ -228,8 +228,10 @@ pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     for mail in address.0.mailbox.close() {
         unread(mail, cx.scope);
     }
-    let owed = cx.private.0.as_mut().map(|belongings| std::mem::take(&mut belongings.owed)).unwrap_or_default();
-    for debt in owed {
+    let Some(belongings) = &mut cx.private.0 else { return };
+    // Nobody waits for these answers any more.
+    belongings.asks.clear();
+    for debt in std::mem::take(&mut belongings.owed) {
         let _ = cx.scope.post(debt.failed(address.name(), "it died before answering"), address.0.party);
     }
 }

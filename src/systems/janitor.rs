@@ -24,8 +24,8 @@ pub(crate) fn ring(world: &mut World) {
         ringing[group].push((alarm.entity(), alarm.id, alarm.due));
     }
     let group = scope::of(world).beat.group() as usize;
-    let rung = scope::of(world).ringing.borrow_mut().get_mut(group).map(std::mem::take).unwrap_or_default();
-    for (entity, timer, due) in rung {
+    let mut rung = scope::of(world).ringing.borrow_mut().get_mut(group).map(std::mem::take).unwrap_or_default();
+    for (entity, timer, due) in rung.drain(..) {
         let (Some(vitals), Some(flags)) = (world.get::<Vitals>(entity), world.get::<Flags>(entity)) else { continue };
         let kind = vitals.address.0.kind;
         if flags.has(Flags::PAUSED.and(Flags::FRESH)) {
@@ -36,7 +36,17 @@ pub(crate) fn ring(world: &mut World) {
         let call = scope::of(world).kinds.borrow()[kind as usize].ring;
         call(world, entity, timer, due);
     }
+    keep_warm(scope::of(world), group, rung);
     scope::of(world).wind_alarm();
+}
+
+/// Gives an emptied list back to its group, so that the next tick need not make one.
+fn keep_warm(scope: &Scope, group: usize, empty: Vec<(Entity, TimerId, u64)>) {
+    if let Some(waiting) = scope.ringing.borrow_mut().get_mut(group)
+        && waiting.is_empty()
+    {
+        *waiting = empty;
+    }
 }
 
 /// A process has changed groups: timers that wait for a tick of the old one now wait for the new one's.

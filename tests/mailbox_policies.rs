@@ -1,0 +1,112 @@
+//! What each policy does with a full mailbox, whoever sends: a process of the same group, one of another group, a thread.
+
+mod common;
+
+use common::{ms, named, simulated};
+use polycephaly::prelude::*;
+use std::sync::Arc;
+
+/// A body that is counted: typed, and too large to stand in place.
+type Token = Arc<[u64; 4]>;
+
+#[derive(Component, Default)]
+struct Reader(Vec<(String, u64)>);
+
+impl Process for Reader {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.add_filter(Filter::new(), |reader, mail, _| {
+            let token = mail.get::<Token>().ok_or("no token")?;
+            reader.0.push((mail.subject().to_owned(), token[0]));
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+/// What a sender was told: sent, dropped something, or refused with the draft back.
+fn verdict(sent: Result<Sent, SendError>) -> String {
+    match sent {
+        Ok(sent) => sent.dropped().map_or("sent".into(), |dropped| format!("{dropped:?}")),
+        Err(error) => {
+            assert_eq!(error.kind(), SendErrorKind::Full { limit: 2 });
+            drop(error.into_draft());
+            "refused".into()
+        }
+    }
+}
+
+/// Four mails, of which the first and the third are about the same, and then one to many.
+#[derive(Component)]
+struct Writer {
+    tokens: Vec<Token>,
+    told: Vec<String>,
+}
+
+const SUBJECTS: [&str; 4] = ["a", "b", "a", "c"];
+
+impl Process for Writer {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        for (subject, token) in SUBJECTS.into_iter().zip(self.tokens.drain(..)) {
+            self.told.push(verdict(cx.send(Mail::to("full").subject(subject).body(token))));
+        }
+        Ok(())
+    }
+}
+
+struct Outcome {
+    told: Vec<String>,
+    read: Vec<(String, u64)>,
+}
+
+fn outcome(policy: Overflow, sender: &str) -> Outcome {
+    let tokens: Vec<Token> = (1..=4).map(|number| Arc::new([number; 4])).collect();
+    let held = tokens.clone();
+    // The reader's group starts 50 ms late: by then the box is full.
+    let late = (hz(10), InGroup::new("late"), named("full"), MailboxSize(2), policy);
+    let mut application = simulated().group((hz(10), "late"), |g| g.phase(ms(50))).add_process(Reader::default(), late);
+    let writer = |tokens| Writer { tokens, told: Vec::new() };
+    application = match sender {
+        "same group" => {
+            application.add_process(writer(tokens.clone()), (hz(10), InGroup::new("late"), named("writer")))
+        }
+        "other group" => application.add_process(writer(tokens.clone()), (hz(25), named("writer"))),
+        _ => application,
+    };
+    let mut running = application.build().unwrap();
+    let told = if sender == "thread" {
+        let handle = running.handle();
+        let send = move || {
+            let office = handle.mail();
+            let send = |(subject, token)| verdict(office.send(Mail::to("full").subject(subject).body(token)));
+            SUBJECTS.into_iter().zip(tokens).map(send).collect()
+        };
+        std::thread::spawn(send).join().unwrap()
+    } else {
+        drop(tokens);
+        running.run_for(ms(200));
+        running.get::<Writer>("writer").unwrap().told.clone()
+    };
+    running.run_for(ms(200));
+    let read = running.get::<Reader>("full").unwrap().0.clone();
+    drop(running);
+    assert!(held.iter().all(|token| Arc::strong_count(token) == 1), "{policy:?} {sender}: every body is dropped once");
+    Outcome { told, read }
+}
+
+#[test]
+fn every_policy_with_every_sender() {
+    let cases: [(Overflow, [&str; 4], &[(&str, u64)]); 4] = [
+        (Overflow::Reject, ["sent", "sent", "refused", "refused"], &[("a", 1), ("b", 2)]),
+        (Overflow::DropOldest, ["sent", "sent", "Oldest", "Oldest"], &[("a", 3), ("c", 4)]),
+        (Overflow::DropNewest, ["sent", "sent", "Newest", "Newest"], &[("a", 1), ("b", 2)]),
+        (Overflow::KeepLatest, ["sent", "sent", "Superseded", "refused"], &[("a", 3), ("b", 2)]),
+    ];
+    for (policy, told, read) in cases {
+        for sender in ["same group", "other group", "thread"] {
+            let outcome = outcome(policy, sender);
+            assert_eq!(outcome.told, told, "{policy:?} {sender}");
+            let read: Vec<_> = read.iter().map(|&(subject, number)| (subject.to_owned(), number)).collect();
+            assert_eq!(outcome.read, read, "{policy:?} {sender}");
+        }
+    }
+}

@@ -25,8 +25,10 @@ impl Process for Witness {
 
     fn death(&mut self, cx: &mut Context<Self>) -> Result {
         println!("dying: {}", cx.cause().ok_or("no cause")?);
-        while self.hangs {
-            std::thread::park();
+        if self.hangs {
+            loop {
+                std::thread::park();
+            }
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-/// What a text must be like: `"exactly this"` in any case (ASCII), a [`regex`], or anything ([`Pattern::ANY`]).
+/// What a text must be like: `"exactly this"` in any case (ASCII), a [`regex()`], or anything ([`Pattern::ANY`]).
 ///
 /// Clones share a regular expression and what it remembers: make one, and give it to all processes of a kind.
 #[derive(Clone)]

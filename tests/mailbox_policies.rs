@@ -5,6 +5,7 @@ mod common;
 use common::{ms, named, simulated};
 use polycephaly::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A body that is counted: typed, and too large to stand in place.
 type Token = Arc<[u64; 4]>;
@@ -109,4 +110,25 @@ fn every_policy_with_every_sender() {
             assert_eq!(outcome.read, read, "{policy:?} {sender}");
         }
     }
+}
+
+/// The thread really waits: it ends only because the reader makes room, again and again.
+#[test]
+fn a_thread_waits_for_room_and_loses_nothing() {
+    let settings = (hz(10), named("full"), MailboxSize(1), Overflow::Block(Duration::from_secs(60)));
+    let mut running = simulated().add_process(Reader::default(), settings).build().unwrap();
+    let handle = running.handle();
+    let sender = std::thread::spawn(move || {
+        let office = handle.mail();
+        for number in 1..=20_u64 {
+            office.send(Mail::to("full").subject("n").body(Arc::new([number; 4]))).unwrap();
+        }
+    });
+    while !sender.is_finished() {
+        assert!(running.run_for(ms(100)));
+    }
+    sender.join().unwrap();
+    running.run_for(ms(200));
+    let read: Vec<u64> = running.get::<Reader>("full").unwrap().0.iter().map(|(_, number)| *number).collect();
+    assert_eq!(read, (1..=20).collect::<Vec<u64>>());
 }

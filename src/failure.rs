@@ -18,11 +18,11 @@ const LOG_EVERY: u64 = 1_000_000_000;
 pub(crate) fn guarded<P: Process>(
     hook: &'static str,
     process: &mut P,
-    mut cx: Context<'_, P>,
+    cx: &mut Context<'_, P>,
     call: impl FnOnce(&mut P, &mut Context<'_, P>) -> Result,
 ) {
     // Sound to go on after a panic: the process alone has seen the half-changed state, and it dies.
-    match catch_unwind(AssertUnwindSafe(|| call(process, &mut cx))) {
+    match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => failed(hook, cx.scope, &cx.vitals.address, &error),
         Err(panic) => panicked(hook, cx.scope, cx.vitals, cx.flags, &*panic),

@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::id;
 use crate::mailbox::{Item, Rank};
 use crate::party::Party;
-use crate::subject::{EMPTY, Entry, Subject};
+use crate::subject::{Entry, Subject};
 use serde_json::Value as Json;
 use std::any::Any;
 use std::borrow::Cow;
@@ -305,28 +305,6 @@ impl Item for Mail {
     #[inline(always)]
     fn priority(&self) -> i8 {
         self.priority
-    }
-}
-
-impl Mail {
-    /// The mail itself; what stays behind is empty and from nobody.
-    #[cold]
-    pub(crate) fn take(&mut self) -> Self {
-        let hollow = Self {
-            body: Body::default(),
-            id: 0,
-            thread: 0,
-            time: 0,
-            utc: 0,
-            sender: Party::NOBODY,
-            recipient: Party::NOBODY,
-            subject: &EMPTY,
-            extras: None,
-            index: 0,
-            priority: 0,
-            flags: Flags::default(),
-        };
-        std::mem::replace(self, hollow)
     }
 }
 

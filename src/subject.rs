@@ -97,13 +97,18 @@ impl Subject {
     }
 
     /// Whether it is the subject of these parts, in any case.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_same(&self, entry: &'static Entry, owned: Option<&Arc<str>>) -> bool {
         match (&self.0, owned) {
             (Repr::Interned(this), None) => this.folded == entry.folded,
-            // An owned text may have been interned later: only the texts tell.
-            (_, owned) => self.as_str().eq_ignore_ascii_case(owned.map_or(entry.text, |text| text)),
+            (_, owned) => self.reads_like(entry, owned),
         }
+    }
+
+    /// An owned text may have been interned later: only the texts tell.
+    #[cold]
+    fn reads_like(&self, entry: &'static Entry, owned: Option<&Arc<str>>) -> bool {
+        self.as_str().eq_ignore_ascii_case(owned.map_or(entry.text, |text| text))
     }
 
     pub(crate) fn from_parts(entry: &'static Entry, owned: Option<Arc<str>>) -> Self {

@@ -151,8 +151,8 @@ pub(crate) fn bear<P: Process>(
     vitals.address.set_run_level(RunLevel::Buildup);
     scope.control.post.list(&vitals.address);
     let pulled = Cell::new(false);
-    let cx = Context { vitals: &mut vitals, flags: &mut flags, private: &mut private, scope, pulled: &pulled };
-    guarded("birth", &mut process, cx, P::birth);
+    let mut cx = Context { vitals: &mut vitals, flags: &mut flags, private: &mut private, scope, pulled: &pulled };
+    guarded("birth", &mut process, &mut cx, P::birth);
     if !flags.has(Flags::DYING) {
         vitals.address.set_run_level(RunLevel::Run);
     }

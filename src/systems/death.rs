@@ -35,7 +35,7 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
     let mut cx = Context { vitals: &mut *vitals, flags: &mut *flags, private, scope, pulled: &pulled };
     mailman::last_pass(&mut *process, &mut cx);
     cx.vitals.address.set_run_level(RunLevel::Halt);
-    guarded("death", &mut *process, cx, P::death);
+    guarded("death", &mut *process, &mut cx, P::death);
     flags.set(Flags::OVER);
     unlist(vitals, scope);
 }
@@ -135,7 +135,7 @@ pub(crate) fn safe_stop_all(world: &mut World) {
 
 /// Runs `safe_stop` of one process.
 pub(crate) fn safe_stop<P: Process>(world: &mut World, entity: Entity) {
-    visit::<P>(world, entity, |process, cx| guarded("safe_stop", process, cx, P::safe_stop));
+    visit::<P>(world, entity, |process, mut cx| guarded("safe_stop", process, &mut cx, P::safe_stop));
 }
 
 /// Lends one process and its context to `f`, if it is there.

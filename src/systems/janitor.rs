@@ -1,6 +1,5 @@
 //! Timers and asks that nobody has answered: which have come due, and their callbacks on their owners.
 
-use crate::context::Context;
 use crate::failure::guarded;
 use crate::process::{Flags, Private, Process, Vitals};
 use crate::scope::{self, Scope};
@@ -67,27 +66,25 @@ pub(crate) fn follow(scope: &Scope, entity: Entity, from: u32, to: u32) {
 
 /// Runs one timer of one process and sets it anew if it repeats.
 pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerId, due: u64) {
-    visit::<P>(world, entity, |process, cx| {
-        let Context { vitals, flags, private, scope, pulled } = cx;
-        if flags.has(Flags::DYING) || scope.control.is_braked() {
+    visit::<P>(world, entity, |process, mut cx| {
+        let scope = cx.scope;
+        if cx.flags.has(Flags::DYING) || scope.control.is_braked() {
             return;
         }
-        if let Some(ask) = mailman::take_ask(private, |ask| ask.timer == id) {
+        if let Some(ask) = mailman::take_ask(cx.private, |ask| ask.timer == id) {
             let late = Err(ask.timed_out());
-            let cx = Context { vitals: &mut *vitals, flags, private: &mut *private, scope, pulled };
-            guarded("ask", process, cx, |process, cx| ask.resolve(late, process, cx));
+            guarded("ask", process, &mut cx, |process, cx| ask.resolve(late, process, cx));
             return;
         }
-        let Some(mut call) = find(private, id).and_then(|timer| timer.call.take()) else { return };
-        let cx = Context { vitals: &mut *vitals, flags, private: &mut *private, scope, pulled };
-        guarded("timer", process, cx, &mut call);
-        let Some(timer) = find(private, id) else { return };
+        let Some(mut call) = find(cx.private, id).and_then(|timer| timer.call.take()) else { return };
+        guarded("timer", process, &mut cx, &mut call);
+        let Some(timer) = find(cx.private, id) else { return };
         let Some(period) = timer.period else {
-            private.belongings().timers.retain(|timer| timer.id != id);
+            cx.private.belongings().timers.retain(|timer| timer.id != id);
             return;
         };
         timer.call = Some(call);
-        scope.alarms.borrow_mut().set(next_due(due, period, scope), vitals.address.clone(), id);
+        scope.alarms.borrow_mut().set(next_due(due, period, scope), cx.vitals.address.clone(), id);
     });
 }
 

@@ -6,11 +6,13 @@ use crate::context::Context;
 use crate::control::DeadLetter;
 use crate::failure::guarded;
 use crate::mail::{Delivery, Mail};
+use crate::mailbox::Mailbox;
 use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Private, Process, Row, Vitals};
 use crate::scope::Scope;
 use bevy_ecs::change_detection::DetectChangesMut;
+use bevy_ecs::entity::Entity;
 use bevy_ecs::system::Query;
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -35,40 +37,43 @@ pub(crate) fn deliver<P: Process>(lane: u32, rows: &mut Query<Row<P>>, scope: &S
     scope.rounds.replace(round);
 }
 
-fn deliver_all<P: Process>(round: &[bevy_ecs::entity::Entity], rows: &mut Query<Row<P>>, scope: &Scope) {
+fn deliver_all<P: Process>(round: &[Entity], rows: &mut Query<Row<P>>, scope: &Scope) {
     let mut batch = scope.batch.take();
+    let next_tick = scope.control.delivery.get() == Some(&Delivery::NextTick);
     // Whoever is not here any more is passed over: dead, or moved to another lane, where it has been listed anew.
     let mut ready = rows.iter_many_mut(round);
     while let Some(row) = ready.fetch_next() {
         let Ok((mut process, mut flags, mut vitals, mut private)) = row else { continue };
         let flags = flags.bypass_change_detection();
         let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-        let entity = vitals.address.entity();
-        if flags.has(Flags::PAUSED) || flags.has(Flags::FRESH) && scope.joined_too_late(entity) {
-            // Nothing runs of a process that is paused or may not yet live: its mail waits.
-            scope.list_ready(vitals.lane, entity);
+        if !flags.is_clear() && !may_read(vitals, *flags, scope) || scope.control.is_braked() {
             continue;
         }
-        if flags.has(Flags::DYING) || scope.control.is_braked() {
-            continue;
-        }
-        let more = take(vitals, scope, &mut batch);
+        let mailbox = &vitals.address.0.mailbox;
+        let more = if next_tick { take_due(mailbox, &mut batch, scope) } else { mailbox.take(&mut batch, BUDGET) };
         if more {
-            scope.list_ready(vitals.lane, entity);
+            scope.list_ready(vitals.lane, vitals.address.entity());
         }
         let pulled = Cell::new(false);
-        let cx = Context { vitals, flags, private, scope, pulled: &pulled };
-        read_all(&mut batch, &mut *process, cx);
+        read_all(&mut batch, &mut *process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
     }
     scope.batch.replace(batch);
 }
 
-/// Takes what may be read now. Whether more waits.
-fn take(vitals: &Vitals, scope: &Scope, batch: &mut VecDeque<Mail>) -> bool {
-    let mailbox = &vitals.address.0.mailbox;
-    if scope.control.delivery.get() != Some(&Delivery::NextTick) {
-        return mailbox.take(batch, BUDGET);
+/// The second look at a process with a flag.
+#[cold]
+fn may_read(vitals: &Vitals, flags: Flags, scope: &Scope) -> bool {
+    let entity = vitals.address.entity();
+    if flags.has(Flags::PAUSED) || flags.has(Flags::FRESH) && scope.joined_too_late(entity) {
+        // Nothing runs of a process that is paused or may not yet live: its mail waits.
+        scope.list_ready(vitals.lane, entity);
+        return false;
     }
+    !flags.has(Flags::DYING)
+}
+
+/// Takes what was sent before this tick. Whether more waits.
+fn take_due(mailbox: &Mailbox<Mail>, batch: &mut VecDeque<Mail>, scope: &Scope) -> bool {
     let start = scope.now();
     let more = mailbox.take_due(batch, |mail| mail.time < start);
     // In an order that no placement of the senders can change.
@@ -79,24 +84,29 @@ fn take(vitals: &Vitals, scope: &Scope, batch: &mut VecDeque<Mail>) -> bool {
 }
 
 /// Has a process read its mail, and what came by its own routes.
-fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: Context<'_, P>) {
-    let Context { vitals, flags, private, scope, pulled } = cx;
-    // By reference: what is as large as a mail is not moved again.
-    for mail in batch.make_contiguous() {
-        let distrusted = flags.has(Flags::DYING) && vitals.address.0.panics.load(Relaxed) > 0;
-        if pulled.get() || distrusted {
-            unread(mail.take(), scope);
-            continue;
-        }
-        read(mail, None, process, &mut Context { vitals, flags, private, scope, pulled });
-    }
-    batch.clear();
-    if private.0.as_ref().is_some_and(|belongings| !belongings.routed.is_empty()) {
-        for (route, mut mail) in std::mem::take(&mut private.belongings().routed) {
-            let mut cx = Context { vitals, flags, private, scope, pulled };
-            read(&mut mail, Some(route), process, &mut cx);
+fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: &mut Context<'_, P>) {
+    while let Some(mail) = batch.pop_front() {
+        if cx.pulled.get() || cx.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address) {
+            unread(mail, cx.scope);
+        } else {
+            read(mail, None, process, cx);
         }
     }
+    if cx.private.0.as_ref().is_some_and(|belongings| !belongings.routed.is_empty()) {
+        read_routed(process, cx);
+    }
+}
+
+#[cold]
+fn read_routed<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+    for (route, mail) in std::mem::take(&mut cx.private.belongings().routed) {
+        read(mail, Some(route), process, cx);
+    }
+}
+
+/// After a panic, nothing of the process is run but its death.
+fn is_distrusted(address: &Address) -> bool {
+    address.0.panics.load(Relaxed) > 0
 }
 
 fn unread(mail: Mail, scope: &Scope) {
@@ -105,48 +115,65 @@ fn unread(mail: Mail, scope: &Scope) {
 }
 
 /// One mail: an answer, a poison pill, or something for the filters.
-#[inline]
-fn read<P: Process>(mail: &mut Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
+#[inline(always)]
+fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
     if mail.is_reply()
         && let Some(ask) = take_ask(cx.private, |ask| ask.thread == mail.thread)
     {
-        let outcome = ask.outcome(mail.take());
-        call(process, cx, |process, cx| ask.resolve(outcome, process, cx));
-        return;
+        return answer(ask, mail, process, cx);
     }
     if cx.scope.control.pill.get().is_some_and(|pill| mail.subject_is(pill)) {
-        let from = mail.sender().to_string();
-        // Under a subject of its own, or the answer would be a pill as well.
-        let _ = cx.send(mail.reply().subject("halting").body("halting"));
-        cx.die(format!("poison pill of {from}"));
-        return;
+        return swallow(&mail, cx);
     }
     if mail.is_question() {
-        cx.private.belongings().owed.push(mail.reply());
+        owe(&mail, cx);
     }
-    if !pass_filters(mail, route, process, cx) {
-        unmatched(mail, cx.scope);
+    if !pass_filters(&mail, route, process, cx) {
+        unmatched(&mail, cx.scope);
     }
     if !cx.scope.forwards.borrow().is_empty() {
-        forward(mail.take(), cx);
+        forward(mail, cx);
     }
 }
 
+#[inline(never)]
+fn answer<P: Process>(ask: Ask<P>, mail: Mail, process: &mut P, cx: &mut Context<'_, P>) {
+    let outcome = ask.outcome(mail);
+    guarded("mail", process, cx, |process, cx| ask.resolve(outcome, process, cx));
+}
+
+#[inline(never)]
+fn owe<P: Process>(question: &Mail, cx: &mut Context<'_, P>) {
+    cx.private.belongings().owed.push(question.reply());
+}
+
+/// A poison pill.
+#[cold]
+fn swallow<P: Process>(pill: &Mail, cx: &mut Context<'_, P>) {
+    // Under a subject of its own, or the answer would be a pill as well.
+    let _ = cx.send(pill.reply().subject("halting").body("halting"));
+    cx.die(format!("poison pill of {}", pill.sender()));
+}
+
 /// Runs all callbacks that the mail matches; whether there was any.
-#[inline]
+#[inline(always)]
 fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
     let Some(all) = filters(cx.private, route) else { return false };
-    if let Some((filter, handler)) = all.only() {
-        let matched = filter.matches(mail);
-        if matched {
-            let handler = handler.clone();
-            call(process, cx, |process, cx| handler.call(process, mail, cx));
-        }
-        return matched;
+    let Some((filter, handler)) = all.only() else { return go_round(mail, route, process, cx) };
+    let matched = filter.matches(mail);
+    if matched {
+        let handler = handler.clone();
+        guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
     }
+    matched
+}
+
+#[inline(never)]
+fn go_round<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
+    let Some(all) = filters(cx.private, route) else { return false };
     let mut round = all.round();
     while let Some(handler) = filters(cx.private, route).and_then(|filters| filters.next(&mut round, mail).cloned()) {
-        call(process, cx, |process, cx| handler.call(process, mail, cx));
+        guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
     }
     round.matched()
 }
@@ -160,16 +187,7 @@ fn filters<P: Process>(private: &Private<P>, route: Option<usize>) -> Option<&cr
     }
 }
 
-#[inline]
-fn call<P: Process>(
-    process: &mut P,
-    cx: &mut Context<'_, P>,
-    f: impl FnOnce(&mut P, &mut Context<'_, P>) -> bevy_ecs::error::Result,
-) {
-    let Context { vitals, flags, private, scope, pulled } = cx;
-    guarded("mail", process, Context { vitals, flags, private, scope, pulled }, f);
-}
-
+#[inline(never)]
 pub(crate) fn take_ask<P: Process>(private: &mut Private<P>, which: impl Fn(&Ask<P>) -> bool) -> Option<Ask<P>> {
     let asks = &mut private.0.as_mut()?.asks;
     let index = asks.iter().position(which)?;
@@ -219,11 +237,9 @@ fn unmatched(mail: &Mail, scope: &Scope) {
 pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
     let mut batch = VecDeque::new();
-    let sound = address.0.panics.load(Relaxed) == 0 && !cx.scope.control.is_braked();
-    if sound && cx.flags.has(Flags::DYING) {
+    if cx.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
         address.0.mailbox.take(&mut batch, usize::MAX);
-        let Context { vitals, flags, private, scope, pulled } = cx;
-        read_all(&mut batch, process, Context { vitals, flags, private, scope, pulled });
+        read_all(&mut batch, process, cx);
     }
     for mail in address.0.mailbox.close() {
         unread(mail, cx.scope);

@@ -12,13 +12,13 @@ use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::MailboxSize;
+use crate::post::Address;
 use crate::process::Process;
 use crate::running::Running;
 use crate::scope;
 use crate::signals::Interrupts;
 use crate::subject::Subject;
-use crate::systems::Step;
-use crate::systems::birth::SpawnProcess;
+use crate::systems::{Step, birth, debut};
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::name::Name;
 use bevy_ecs::resource::Resource;
@@ -32,6 +32,9 @@ use std::time::Duration;
 
 /// One thing the builder was told; done on the head's own thread.
 type Part = Box<dyn FnOnce(&mut Head) -> Result<(), String> + Send>;
+
+/// Puts one process into the World, at rest.
+type Enrolment = Box<dyn FnOnce(&mut Head) -> Result<Address, String> + Send>;
 
 /// What the main process is called unless its bundle names it.
 const MAIN: &str = "main";
@@ -75,7 +78,7 @@ pub struct Application {
     ctrl_c: Option<bool>,
     groups: Vec<(GroupKey, GroupPlan)>,
     settings: Vec<Part>,
-    births: Vec<Part>,
+    enrolments: Vec<Enrolment>,
     faults: Vec<String>,
 }
 
@@ -104,7 +107,7 @@ impl Application {
             ctrl_c: None,
             groups: Vec::new(),
             settings: Vec::new(),
-            births: Vec::new(),
+            enrolments: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -178,23 +181,25 @@ impl Application {
             return self;
         }
         self.control.set_main_name(MAIN);
-        self.births.push(Box::new(move |head| {
+        self.enrolments.push(Box::new(move |head| {
             let entity = head.world.spawn_empty().insert(bundle).id();
             if head.world.get::<Name>(entity).is_none() {
                 head.world.entity_mut(entity).insert(Name::new(MAIN));
             }
             let name = head.world.get::<Name>(entity).map(|name| name.as_str().to_owned());
             head.control.set_main_name(name.as_deref().unwrap_or(MAIN));
-            crate::systems::birth::bear(&mut head.world, entity, process, ()).map(drop).map_err(|e| e.to_string())
+            birth::enroll(&mut head.world, entity, process, ()).map_err(|error| error.to_string())
         }));
         self
     }
 
     /// Adds a process. `bundle` holds its settings (a [`Frequency`], a [`Name`], an [`InGroup`](crate::key::InGroup)) and any other
-    /// components. It is born when the application is built, in order of adding.
+    /// components. It is born when the application is built, after those that it [`Depends`](crate::lifecycle::Depends) on,
+    /// else in order of adding.
     pub fn add_process<P: Process>(mut self, process: P, bundle: impl Bundle) -> Self {
-        self.births.push(Box::new(move |head| {
-            head.world.spawn_process(process, bundle).map(drop).map_err(|error| error.to_string())
+        self.enrolments.push(Box::new(move |head| {
+            let entity = head.world.spawn_empty().id();
+            birth::enroll(&mut head.world, entity, process, bundle).map_err(|error| error.to_string())
         }));
         self
     }
@@ -266,8 +271,8 @@ impl Application {
     /// Bears all processes on this thread and hands over what can be stepped and looked into.
     ///
     /// # Errors
-    /// [`BuildError`] with every fault there is: taken names, impossible orders of systems, and so on. Processes that
-    /// had been born by then have died in order.
+    /// [`BuildError`] with every fault there is: taken names, dependencies in a circle, impossible orders of systems, and so
+    /// on. Nobody has been born then.
     pub fn build(mut self) -> Result<Running, BuildError> {
         self.control.start_clock(self.clock);
         let mut head = Head::new(self.control.clone(), self.link.clone());
@@ -279,16 +284,20 @@ impl Application {
         for part in std::mem::take(&mut self.settings) {
             faults.extend(part(&mut head).err());
         }
-        for birth in std::mem::take(&mut self.births) {
-            head.stamp();
-            faults.extend(birth(&mut head).err());
+        let mut enrolled = Vec::new();
+        for enrolment in std::mem::take(&mut self.enrolments) {
+            match enrolment(&mut head) {
+                Ok(address) => enrolled.push(address),
+                Err(fault) => faults.push(fault),
+            }
         }
+        faults.extend(debut::rank(&mut head.world, &enrolled));
         faults.extend(head.initialize());
         if !faults.is_empty() {
             self.control.stop(Cause::NotStarted { faults: faults.clone() });
-            head.shut_down();
             return Err(BuildError { faults });
         }
+        head.bear(&enrolled);
         head.start();
         let listens = self.ctrl_c.unwrap_or(!self.clock.is_simulated());
         Ok(Running::new(head, listens.then(|| Interrupts::listen(&self.control))))

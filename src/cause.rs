@@ -36,6 +36,29 @@ pub enum Cause {
         /// The panic's message.
         message: String,
     },
+    /// A birth, life or callback returned an error, and the process's supervision does not let it live on.
+    Failed {
+        /// Who.
+        process: String,
+        /// Which of its hooks.
+        hook: String,
+        /// The error.
+        message: String,
+    },
+    /// It failed again and again, and restarting it did not help.
+    GivenUp {
+        /// Who.
+        process: String,
+        /// How often it was born again before.
+        restarts: u64,
+        /// What it failed of last.
+        last: Box<Cause>,
+    },
+    /// It depends on a process that is born again, and goes along.
+    WithDependency {
+        /// On whom.
+        dependency: String,
+    },
     /// The main process has died, so the application ends.
     MainDied {
         /// Why main died.
@@ -61,11 +84,13 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether this is an end that a user would call a failure: the e-brake, a panic of main, or faults of the builder.
+    /// Whether this is an end that a user would call a failure: the e-brake, an error or a panic that ended main, or faults
+    /// of the builder.
     #[must_use]
     pub fn is_failure(&self) -> bool {
         match self {
-            Self::Ebrake { .. } | Self::Panicked { .. } | Self::NotStarted { .. } => true,
+            Self::Ebrake { .. } | Self::NotStarted { .. } => true,
+            Self::Panicked { .. } | Self::Failed { .. } | Self::GivenUp { .. } => true,
             Self::MainDied { because } => because.is_failure(),
             _ => false,
         }
@@ -79,6 +104,11 @@ impl fmt::Display for Cause {
             Self::Stopped { by, reason } => write!(f, "stopped by {by:?}: {reason}"),
             Self::Ebrake { culprit, reason } => write!(f, "e-brake pulled by {culprit:?}: {reason}"),
             Self::Panicked { process, message } => write!(f, "{process:?} panicked: {message}"),
+            Self::Failed { process, hook, message } => write!(f, "{process:?} failed in its {hook}: {message}"),
+            Self::GivenUp { process, restarts, last } => {
+                write!(f, "{process:?} was given up after {restarts} restart(s), last because {last}")
+            }
+            Self::WithDependency { dependency } => write!(f, "{dependency:?}, which it depends on, is born again"),
             Self::MainDied { because } => write!(f, "the main process ended ({because})"),
             Self::AllDied => f.write_str("the last process has died"),
             Self::TimeUp => f.write_str("the time to run is over"),

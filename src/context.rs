@@ -8,7 +8,7 @@ use crate::clock::nanos;
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::link::Call;
-use crate::post::Address;
+use crate::post::{Address, Fate};
 use crate::process::{Flags, Private, Process, Vitals};
 use crate::run_level::{IllegalMove, RunLevel};
 use crate::scope::{self, Change, Scope};
@@ -99,7 +99,7 @@ impl<P: Process> Context<'_, P> {
     }
 
     /// Moves between [`RunLevel::Run`] and the user's own levels 3 to 5; [`RunLevel::Cleanup`] means
-    /// [`die`](Self::die). The other moves belong to the life cycle.
+    /// [`die`](Self::die), [`RunLevel::Reboot`] to die and be born again. The other moves belong to the life cycle.
     ///
     /// # Errors
     /// [`IllegalMove`] for every other level: nothing has changed then.
@@ -107,6 +107,9 @@ impl<P: Process> Context<'_, P> {
         let to = self.run_level().move_to(level)?;
         if to == RunLevel::Cleanup {
             self.die("moved to run level CLEANUP");
+        } else if to == RunLevel::Reboot {
+            let cause = Cause::Stopped { by: self.name().to_owned(), reason: "moved to run level REBOOT".into() };
+            self.scope.leave(self.vitals, self.flags, Fate::Restart, Arc::new(cause));
         } else if to.is_running() {
             self.vitals.address.set_run_level(to);
         } else {
@@ -124,7 +127,7 @@ impl<P: Process> Context<'_, P> {
     /// Why this process dies; `None` while it lives.
     #[must_use]
     pub fn cause(&self) -> Option<Arc<Cause>> {
-        self.vitals.address.0.cause.lock().clone()
+        self.vitals.address.0.known_incidents()?.cause()
     }
 }
 
@@ -235,19 +238,6 @@ impl<P: Process> Context<'_, P> {
         self.pulled.set(true);
         self.scope.control.brake(self.vitals.address.name(), reason.into());
     }
-
-    /// Ends another process in order, by name; it may be on any head. Oneself as well.
-    ///
-    /// # Errors
-    /// [`UnknownProcess`] when nobody has this name.
-    pub fn stop(&mut self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
-        let Some(address) = self.scope.control.post.get(name) else {
-            return Err(UnknownProcess::new(&self.scope.control, name));
-        };
-        let cause = Arc::new(Cause::Stopped { by: self.name().to_owned(), reason: reason.into() });
-        self.scope.reach(&address.clone(), move |world| condemn(world, address.entity(), cause));
-        Ok(())
-    }
 }
 
 /// Pause, and settings of groups.
@@ -347,11 +337,6 @@ impl Scope {
     }
 }
 
-/// Marks a process of this World for death.
-pub(crate) fn condemn(world: &mut World, entity: Entity, cause: Arc<Cause>) {
-    with_vitals(world, entity, |vitals, flags, scope| scope.condemn(vitals, flags, cause));
-}
-
 /// Pauses or resumes one process of this World.
 pub(crate) fn set_paused(world: &mut World, entity: Entity, paused: bool) {
     with_vitals(world, entity, |vitals, flags, scope| {
@@ -365,7 +350,8 @@ pub(crate) fn set_paused(world: &mut World, entity: Entity, paused: bool) {
     });
 }
 
-fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&Vitals, &mut Flags, &Scope)) {
+/// Lends what is kept beside a process of this World, if it is there.
+pub(crate) fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&Vitals, &mut Flags, &Scope)) {
     let Some(lent) = scope::entity(world) else { return };
     let Ok([mut process, mut lender]) = world.get_entity_mut([entity, lent]) else { return };
     let Ok((vitals, mut flags)) = process.get_components_mut::<(&Vitals, &mut Flags)>() else { return };

@@ -1,70 +1,137 @@
-//! Calls a hook of a process so that its error or panic stays its own.
+//! Calls a hook of a process so that its error or panic stays its own, and says what follows.
 
 use crate::cause::Cause;
 use crate::context::Context;
-use crate::post::Address;
+use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
 use crate::scope::Scope;
+use crate::supervision::{Response, Restart, Supervision};
 use bevy_ecs::error::{BevyError, Result};
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A process that fails at each tick is logged once in this time; its count in the report stays exact.
-const LOG_EVERY: u64 = 1_000_000_000;
-
-/// Runs one hook of one process. Its failure is counted and logged; a panic condemns it.
+/// Runs one hook of one process. Its failure is counted and logged, and its supervision says what follows.
+#[inline]
 pub(crate) fn guarded<P: Process>(
     hook: &'static str,
     process: &mut P,
     cx: &mut Context<'_, P>,
     call: impl FnOnce(&mut P, &mut Context<'_, P>) -> Result,
 ) {
-    // Sound to go on after a panic: the process alone has seen the half-changed state, and it dies.
+    // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
     match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => failed(hook, cx.scope, &cx.vitals.address, &error),
-        Err(panic) => panicked(hook, cx.scope, cx.vitals, cx.flags, &*panic),
+        Ok(Err(error)) => Culprit::of(hook, cx).failed(&error),
+        Err(panic) => Culprit::of(hook, cx).panicked(&*panic),
     }
 }
 
-/// Counts and logs an error.
-#[cold]
-#[inline(never)]
-pub(crate) fn failed(hook: &'static str, scope: &Scope, address: &Address, error: &BevyError) {
-    let errors = address.0.errors.fetch_add(1, Relaxed) + 1;
-    if may_log(scope, address) {
-        tracing::error!(process = address.name(), hook, errors, "{}", error.to_string().trim_end());
-    }
+/// A process that has failed, and in which of its hooks.
+pub(crate) struct Culprit<'a> {
+    pub(crate) hook: &'static str,
+    pub(crate) scope: &'a Scope,
+    pub(crate) vitals: &'a Vitals,
+    pub(crate) flags: &'a mut Flags,
+    pub(crate) pulled: &'a Cell<bool>,
 }
 
-/// Counts and logs a panic, and condemns the process.
-#[cold]
-#[inline(never)]
-pub(crate) fn panicked(
-    hook: &'static str,
-    scope: &Scope,
-    vitals: &Vitals,
-    flags: &mut Flags,
-    panic: &(dyn Any + Send),
-) {
-    let record = &vitals.address.0;
-    record.panics.fetch_add(1, Relaxed);
-    let message = message_of(panic);
-    tracing::error!(process = vitals.address.name(), hook, message, "panicked");
-    let cause = Cause::Panicked { process: vitals.address.name().to_owned(), message: message.to_owned() };
-    scope.condemn(vitals, flags, Arc::new(cause));
-}
-
-fn may_log(scope: &Scope, address: &Address) -> bool {
-    let now = scope.now() + 1;
-    let last = address.0.logged.load(Relaxed);
-    let may = last == 0 || now.saturating_sub(last) >= LOG_EVERY;
-    if may {
-        address.0.logged.store(now, Relaxed);
+impl<'a> Culprit<'a> {
+    fn of<P: Process>(hook: &'static str, cx: &'a mut Context<'_, P>) -> Self {
+        Self { hook, scope: cx.scope, vitals: cx.vitals, flags: cx.flags, pulled: cx.pulled }
     }
-    may
+
+    /// It has returned an error.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn failed(self, error: &BevyError) {
+        let message = error.to_string().trim_end().to_owned();
+        self.errs(message);
+    }
+
+    /// It has done something that counts as an error.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn errs(self, message: String) {
+        let Self { hook, scope, vitals, .. } = self;
+        let (process, incidents) = (vitals.address.name(), vitals.address.0.incidents());
+        let errors = incidents.errors.fetch_add(1, Relaxed) + 1;
+        if incidents.may_log(scope.now()) {
+            tracing::error!(process, hook, errors, "{message}");
+        }
+        let supervision = incidents.supervision.lock().clone();
+        if let Some(supervision) = supervision.filter(|supervision| supervision.errors != Response::Log) {
+            let cause = Cause::Failed { process: process.to_owned(), hook: hook.to_owned(), message };
+            self.answer(supervision.errors, Some(&supervision), cause);
+        }
+    }
+
+    /// It has panicked.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn panicked(self, panic: &(dyn Any + Send)) {
+        let Self { hook, vitals, .. } = self;
+        let (process, incidents) = (vitals.address.name(), vitals.address.0.incidents());
+        incidents.panics.fetch_add(1, Relaxed);
+        let message = message_of(panic);
+        tracing::error!(process, hook, message, "panicked");
+        let supervision = incidents.supervision.lock().clone();
+        let response = supervision.as_ref().map_or(Response::Die, |supervision| supervision.panics);
+        incidents.rebirth.lock().distrusted = response != Response::Log;
+        let cause = Cause::Panicked { process: process.to_owned(), message: message.to_owned() };
+        self.answer(response, supervision.as_deref(), cause);
+    }
+
+    fn answer(self, response: Response, supervision: Option<&Supervision>, cause: Cause) {
+        match response {
+            Response::Log => {}
+            Response::Die => self.give_up(false, supervision, cause),
+            Response::Ebrake => self.give_up(true, supervision, cause),
+            Response::Restart(restart) => self.restart(&restart, supervision, cause),
+        }
+    }
+
+    fn restart(self, restart: &Restart, supervision: Option<&Supervision>, last: Cause) {
+        if self.flags.has(Flags::DYING) {
+            return; // What becomes of it has been said.
+        }
+        let (now, address) = (self.scope.now(), &self.vitals.address);
+        let mut rebirth = address.0.incidents().rebirth.lock();
+        let born = rebirth.born;
+        match rebirth.restarts.after_failure(restart, born, now) {
+            Some(wait) => {
+                rebirth.wait = wait;
+                rebirth.with_dependents = restart.dependents;
+                rebirth.drops_mail = restart.drops_mail;
+                drop(rebirth);
+                tracing::warn!(process = address.name(), wait_ns = wait, "is to be born again");
+                self.scope.leave(self.vitals, self.flags, Fate::Restart, Arc::new(last));
+            }
+            None => {
+                drop(rebirth);
+                let restarts = address.0.tally(|incidents| &incidents.rebirths);
+                let process = address.name().to_owned();
+                self.give_up(restart.ebrake, supervision, Cause::GivenUp { process, restarts, last: last.into() });
+            }
+        }
+    }
+
+    /// It dies of this failure, and its fallback takes over; or everything stops.
+    fn give_up(self, ebrake: bool, supervision: Option<&Supervision>, cause: Cause) {
+        let address = &self.vitals.address;
+        if ebrake {
+            self.pulled.set(true);
+            self.scope.control.brake(address.name(), cause.to_string());
+        } else if !self.flags.has(Flags::DYING) {
+            tracing::error!(process = address.name(), %cause, "is given up");
+            self.scope.condemn(self.vitals, self.flags, Arc::new(cause));
+            if let Some(fallback) = supervision.and_then(|supervision| supervision.fallback.clone()) {
+                self.scope.start(fallback);
+            }
+        }
+    }
 }
 
 /// What a panic said.

@@ -11,6 +11,7 @@ use crate::post::Address;
 use crate::process::Process;
 use crate::scope::{self, Change};
 use crate::systems::birth::{self, SpawnProcess};
+use crate::systems::rebirth::{self, Request};
 use crate::topic::{Latest, Topic};
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::world::World;
@@ -27,6 +28,10 @@ const OUTSIDE: &str = "application";
 #[derive(Clone, bevy_ecs::resource::Resource)]
 pub struct ApplicationHandle {
     control: Arc<Control>,
+}
+
+fn asked(reason: impl Into<String>) -> Arc<Cause> {
+    Arc::new(Cause::Stopped { by: OUTSIDE.into(), reason: reason.into() })
 }
 
 impl fmt::Debug for ApplicationHandle {
@@ -72,15 +77,34 @@ impl ApplicationHandle {
         });
     }
 
-    /// Ends one process in order.
+    /// Starts a process that rests, after those that it depends on: see [`Context::start`](context::Context::start).
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn start(&self, name: &str) -> Result<(), UnknownProcess> {
+        self.request(name, Request::Start)
+    }
+
+    /// Stops a process in order; it rests then: see [`Context::stop`](context::Context::stop).
     ///
     /// # Errors
     /// [`UnknownProcess`] when nobody has this name.
     pub fn stop(&self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
+        self.request(name, Request::Stop(asked(reason)))
+    }
+
+    /// Has a process die and be born again: see [`Context::restart`](context::Context::restart).
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn restart(&self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
+        self.request(name, Request::Restart(asked(reason)))
+    }
+
+    fn request(&self, name: &str, request: Request) -> Result<(), UnknownProcess> {
         let address = self.find(name)?;
-        let cause = Arc::new(Cause::Stopped { by: OUTSIDE.into(), reason: reason.into() });
         let entity = address.entity();
-        address.0.link.call(move |world| context::condemn(world, entity, cause));
+        address.0.link.call(move |world| rebirth::carry_out(world, entity, request));
         Ok(())
     }
 

@@ -6,8 +6,9 @@ use crate::control::Control;
 use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::Link;
+use crate::post::Address;
 use crate::scope::{self, Change, Lane, Lent, Scope};
-use crate::systems::{death, fallback, mailman, placement, settle};
+use crate::systems::{debut, fallback, mailman, placement, rebirth, settle, shutdown};
 use crate::time::{Beat, Time};
 use bevy_ecs::change_detection::CheckChangeTicks;
 use bevy_ecs::observer::On;
@@ -93,9 +94,27 @@ impl Head {
         faults
     }
 
+    /// The births of all that start with the application, one rank after the other.
+    pub(crate) fn bear(&mut self, enrolled: &[Address]) {
+        let order = debut::order(&self.world, enrolled);
+        let rank = |address: &Address| address.0.rank.load(Relaxed);
+        for rank in order.chunk_by(|a, b| rank(a) == rank(b)) {
+            let mut prepared = debut::prepare(&mut self.world, rank);
+            for address in rank {
+                if self.control.is_stopping() {
+                    return;
+                }
+                self.stamp();
+                let entity = address.entity();
+                rebirth::begin(&mut self.world, entity, prepared.remove(&entity));
+            }
+        }
+    }
+
     /// Sets the epoch: from here on, ticks are due.
     pub(crate) fn start(&mut self) {
         self.stamp();
+        self.adopt();
         let epoch = self.beat.now();
         self.control.epoch.store(epoch, Relaxed);
         for group in &mut self.groups {
@@ -119,6 +138,12 @@ impl Head {
             }
             self.world.flush();
         }
+        if self.beat.cradle() != NEVER {
+            self.look_at_clock();
+            if self.beat.cradle() <= self.beat.now() {
+                self.beat.unsettle();
+            }
+        }
         if self.beat.is_unsettled() {
             settle::now(&mut self.world);
             self.adopt();
@@ -135,6 +160,13 @@ impl Head {
             }
         }
         best.map(|(due, _, index)| (due, index))
+    }
+
+    /// When something next can start: a tick, or the birth of one that waits to be born again.
+    pub(crate) fn next_start(&self) -> Option<u64> {
+        let tick = self.next().map_or(NEVER, |(due, _)| due);
+        let next = tick.min(self.beat.cradle());
+        (next != NEVER).then(|| self.start_of(next))
     }
 
     /// When that tick can start: when it is due, or when the head is no longer busy.
@@ -179,15 +211,15 @@ impl Head {
         let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
         self.look_at_clock();
         if self.control.is_braked() {
-            death::safe_stop_all(&mut self.world);
+            shutdown::safe_stop_all(&mut self.world);
         }
-        death::end_all(&mut self.world, &cause);
+        shutdown::end_all(&mut self.world, &cause);
         self.world.flush();
     }
 
     /// Whether any group could still tick.
     pub(crate) fn is_idle(&self) -> bool {
-        self.agenda.iter().all(|appointment| appointment.due == NEVER)
+        self.beat.cradle() == NEVER && self.agenda.iter().all(|appointment| appointment.due == NEVER)
     }
 
     fn refresh_agenda(&mut self) {

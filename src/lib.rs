@@ -2,13 +2,17 @@
 
 // Floor 0: values.
 mod bell;
+pub mod budget;
 pub mod cause;
 pub mod clock;
 pub mod frequency;
 pub mod key;
+pub mod lifecycle;
 pub mod overrun;
+pub mod renewal;
 pub mod run_level;
 pub mod stats;
+pub mod supervision;
 
 // Floor 1: mail, and what heads share.
 pub mod body;
@@ -16,6 +20,7 @@ pub mod control;
 pub mod draft;
 pub mod filter;
 mod id;
+mod incidents;
 mod link;
 pub mod mail;
 pub mod mailbox;
@@ -57,6 +62,7 @@ pub use rand;
 pub mod prelude {
     pub use crate::application::Application;
     pub use crate::ask::{AskError, Pending};
+    pub use crate::budget::Budget;
     pub use crate::cause::Cause;
     pub use crate::clock::Clock;
     pub use crate::context::Context;
@@ -65,16 +71,19 @@ pub mod prelude {
     pub use crate::frequency::{Frequency, every, hz};
     pub use crate::handle::ApplicationHandle;
     pub use crate::key::{GroupKey, InGroup, Target};
+    pub use crate::lifecycle::{Autostart, BoundShutdown, Depends, ParallelBirth};
     pub use crate::mail::{Delivery, Mail};
     pub use crate::mailbox::{MailboxSize, Order, Overflow};
     pub use crate::overrun::Overrun;
     pub use crate::post::Address;
     pub use crate::process::{LifeOf, Process};
+    pub use crate::renewal::Renewal;
     pub use crate::report::Report;
     pub use crate::run_level::RunLevel;
     pub use crate::running::Running;
     pub use crate::send::{SendError, SendErrorKind, Sent};
     pub use crate::subject::Subject;
+    pub use crate::supervision::{Backoff, Response, Restart, Supervision};
     pub use crate::systems::birth::{SpawnProcess, SpawnProcessCommands};
     pub use crate::time::Time;
     pub use crate::timer::TimerId;

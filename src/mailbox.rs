@@ -196,7 +196,6 @@ impl<M: Item> Mailbox<M> {
     }
 
     /// Opens a closed box again.
-    #[cfg(test)]
     pub(crate) fn open(&self) {
         self.queue.lock().open();
     }

@@ -269,6 +269,8 @@ pub struct ProcessInfo {
     pub errors: u64,
     /// Panics of its hooks so far.
     pub panics: u64,
+    /// Births after the first.
+    pub restarts: u64,
     /// What went through its mailbox so far.
     pub mail: MailCount,
 }
@@ -278,8 +280,9 @@ impl ProcessInfo {
         Self {
             name: address.name().to_owned(),
             run_level: address.run_level(),
-            errors: address.0.errors.load(Relaxed).into(),
-            panics: address.0.panics.load(Relaxed).into(),
+            errors: address.0.tally(|incidents| &incidents.errors),
+            panics: address.0.tally(|incidents| &incidents.panics),
+            restarts: address.0.tally(|incidents| &incidents.rebirths),
             mail: address.mail_count(),
         }
     }

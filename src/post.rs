@@ -1,6 +1,6 @@
 //! The address book of the application: names to addresses, over all heads.
 
-use crate::cause::Cause;
+use crate::incidents::Incidents;
 use crate::link::Link;
 use crate::mail::Mail;
 use crate::mailbox::{MailCount, Mailbox};
@@ -9,11 +9,11 @@ use crate::run_level::RunLevel;
 use crate::subject::folded_hash;
 use bevy_ecs::entity::Entity;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// What the whole application may know of one process: everything here is shared between threads.
 ///
@@ -34,15 +34,26 @@ pub(crate) struct Record {
     /// Order of birth over the whole application.
     pub(crate) birth: u64,
     pub(crate) name: Cow<'static, str>,
-    pub(crate) errors: AtomicU32,
-    pub(crate) panics: AtomicU32,
-    /// Ticks of its group that it was paused in.
-    pub(crate) paused: AtomicU64,
-    /// When a failure was last logged, plus one; 0 for never.
-    pub(crate) logged: AtomicU64,
-    /// Why it dies or has died.
-    pub(crate) cause: Mutex<Option<Arc<Cause>>>,
-    pub(crate) level: AtomicI8,
+    incidents: OnceLock<Box<Incidents>>,
+    /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
+    pub(crate) rank: AtomicU32,
+    level: AtomicI8,
+    fate: AtomicU8,
+    /// Whether it has been born before.
+    pub(crate) born: AtomicBool,
+    /// Whether an orderly end of the application ends it, too.
+    pub(crate) bound: bool,
+}
+
+/// What becomes of a process when its death has run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// It is gone, and its name is free.
+    End = 0,
+    /// It stays where it is, until somebody starts it.
+    Rest = 1,
+    /// It is born again.
+    Restart = 2,
 }
 
 impl Record {
@@ -52,6 +63,7 @@ impl Record {
         link: Arc<Link>,
         kind: u32,
         birth: u64,
+        bound: bool,
         mailbox: Mailbox<Mail>,
     ) -> Self {
         Self {
@@ -63,23 +75,40 @@ impl Record {
             party: Party::claim(),
             mailbox,
             lane: AtomicU32::new(0),
+            incidents: OnceLock::new(),
+            rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
-            errors: AtomicU32::new(0),
-            panics: AtomicU32::new(0),
-            paused: AtomicU64::new(0),
-            logged: AtomicU64::new(0),
-            cause: Mutex::new(None),
+            fate: AtomicU8::new(Fate::End as u8),
+            born: AtomicBool::new(false),
+            bound,
         }
     }
 
-    /// Keeps the first cause of its end; `false` when there was one.
-    pub(crate) fn ends_by(&self, cause: Arc<Cause>) -> bool {
-        let mut slot = self.cause.lock();
-        let first = slot.is_none();
-        if first {
-            *slot = Some(cause);
+    /// What has happened to it, to be written down.
+    pub(crate) fn incidents(&self) -> &Incidents {
+        self.incidents.get_or_init(Box::default)
+    }
+
+    /// What has happened to it, if anything has.
+    pub(crate) fn known_incidents(&self) -> Option<&Incidents> {
+        self.incidents.get().map(|incidents| &**incidents)
+    }
+
+    /// One of its counters.
+    pub(crate) fn tally(&self, counter: impl Fn(&Incidents) -> &AtomicU32) -> u64 {
+        self.known_incidents().map_or(0, |incidents| counter(incidents).load(Relaxed).into())
+    }
+
+    pub(crate) fn fate(&self) -> Fate {
+        match self.fate.load(Relaxed) {
+            1 => Fate::Rest,
+            2 => Fate::Restart,
+            _ => Fate::End,
         }
-        first
+    }
+
+    pub(crate) fn set_fate(&self, fate: Fate) {
+        self.fate.store(fate as u8, Relaxed);
     }
 }
 
@@ -272,7 +301,7 @@ pub(crate) mod tests {
     pub(crate) fn address(name: &'static str, birth: u64) -> Address {
         let link = Arc::new(Link::new(0, "main"));
         let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
-        Address::new(Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, mailbox))
+        Address::new(Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, true, mailbox))
     }
 
     #[test]

@@ -38,10 +38,21 @@ use std::marker::PhantomData;
 /// }
 /// ```
 pub trait Process: Component<Mutability = Mutable> + Sized {
-    /// Set-up, once, before the first life. With an error the process lives on; with a panic it dies.
+    /// The part of the set-up that takes long and needs no context: opening a device, loading a map. It runs before each
+    /// [`birth`](Self::birth), which is left out where this fails; beside that of others on threads of their own, for those
+    /// with [`ParallelBirth`](crate::lifecycle::ParallelBirth) that are born when the application is built.
     ///
     /// # Errors
-    /// Whatever the process deems one: counted and logged.
+    /// Whatever the process deems one: its [`Supervision`](crate::supervision::Supervision) says what follows.
+    fn prepare(&mut self) -> Result {
+        Ok(())
+    }
+
+    /// Set-up, once, before the first life, and again after each restart.
+    ///
+    /// # Errors
+    /// Whatever the process deems one: its [`Supervision`](crate::supervision::Supervision) says what follows, here as in
+    /// all hooks. Unless it says otherwise, the process lives on after an error and dies of a panic.
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
         let _ = cx;
         Ok(())
@@ -50,7 +61,7 @@ pub trait Process: Component<Mutability = Mutable> + Sized {
     /// The loop body, called at each tick of the process's frequency.
     ///
     /// # Errors
-    /// Whatever the process deems one: counted and logged, and the process lives on.
+    /// Whatever the process deems one: see [`birth`](Self::birth).
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
         let _ = cx;
         Ok(())
@@ -65,7 +76,7 @@ pub trait Process: Component<Mutability = Mutable> + Sized {
         Ok(())
     }
 
-    /// Motors off: called once on every process when the e-brake is pulled, before any [`death`](Self::death).
+    /// Motors off: called once on every running process when the e-brake is pulled, before any [`death`](Self::death).
     ///
     /// # Errors
     /// Whatever the process deems one: counted and logged.
@@ -146,7 +157,7 @@ pub(crate) struct Vitals {
     pub(crate) address: Address,
     /// The number of its address, in every mail it sends: here to spare a look at the address.
     pub(crate) party: Party,
-    /// Lives so far, less the runs of its lane: wraps, so that it may be negative.
+    /// Lives so far, less the runs of its lane: wraps, so that it may be negative. Of one that is over, its lives.
     pub(crate) lives_offset: u64,
     /// While absent or just back: instant of the last life; of birth, before the first.
     pub(crate) since: u64,
@@ -166,12 +177,14 @@ impl Flags {
     pub(crate) const PAUSED: Self = Self(2);
     /// Has been told to die; lives no more.
     pub(crate) const DYING: Self = Self(4);
-    /// Its death has run.
+    /// Its death has run, or its birth has not: it has no part in anything.
     pub(crate) const OVER: Self = Self(8);
     /// Did not live when its lane last ran.
     pub(crate) const ABSENT: Self = Self(16);
     /// Lives again for the first time after an absence.
     pub(crate) const BACK: Self = Self(32);
+    /// Has a budget: each of its lives is timed.
+    pub(crate) const TIMED: Self = Self(64);
 
     #[inline(always)]
     pub(crate) const fn is_clear(self) -> bool {
@@ -239,6 +252,14 @@ impl<P: Process> Default for Belongings<P> {
 }
 
 impl<P: Process> Private<P> {
+    /// Drops all that a birth sets up anew. Numbers go on, so that nothing old is taken for something new.
+    pub(crate) fn clear(&mut self) {
+        if let Some(belongings) = &mut self.0 {
+            let Belongings { next_timer, random, .. } = std::mem::take(&mut **belongings);
+            **belongings = Belongings { next_timer, random, ..Belongings::default() };
+        }
+    }
+
     pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
         self.0.get_or_insert_default()
     }

@@ -3,6 +3,7 @@
 use crate::head::Head;
 use crate::mailbox::MailCount;
 use crate::overrun::Overrun;
+use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Forgotten};
@@ -34,6 +35,8 @@ pub struct Report {
     pub systems: Vec<SystemFailures>,
     /// Processes spawned while running that were not born.
     pub refused_births: u64,
+    /// Births that took longer than a second.
+    pub slow_births: u64,
     /// What went through topics, by name of type.
     pub topics: Vec<TopicCount>,
     /// Mail that nobody read: see [`DeadLetter`](crate::control::DeadLetter).
@@ -89,6 +92,8 @@ pub struct ProcessReport {
     pub errors: u64,
     /// Panics of its hooks.
     pub panics: u64,
+    /// Births after the first.
+    pub restarts: u64,
     /// Ticks of its group that passed while it was paused.
     pub paused: u64,
     /// What went through its mailbox.
@@ -140,6 +145,7 @@ pub(crate) fn of(head: &mut Head) -> Report {
         forgotten: scope.graveyard.borrow().forgotten,
         systems: fallback::failures(),
         refused_births: scope.refused_births.get(),
+        slow_births: scope.slow_births.get(),
         topics: control.topics.counts(),
         dead_letters: control.dead_letters.load(Relaxed),
         unmatched: control.unmatched.load(Relaxed),
@@ -169,17 +175,18 @@ fn processes(head: &mut Head) -> Vec<ProcessReport> {
     let mut query = head.world.query::<(&Vitals, &Flags)>();
     let living: Vec<_> = query
         .iter(&head.world)
-        .filter(|(_, flags)| !flags.has(Flags::OVER))
-        .map(|(v, _)| (v.address.clone(), v.lane, v.lives_offset))
+        .filter(|(vitals, flags)| !flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End)
+        .map(|(v, flags)| (v.address.clone(), v.lane, v.lives_offset, flags.has(Flags::OVER)))
         .collect();
     let scope = scope::of(&mut head.world);
     let lanes = scope.lanes.borrow();
     let (kinds, groups, graveyard) = (scope.kinds.borrow(), scope.groups.borrow(), scope.graveyard.borrow());
     let mut all: Vec<(u64, ProcessReport)> = Vec::new();
-    for (address, lane, lives_offset) in &living {
+    for (address, lane, lives_offset, is_over) in &living {
         let lane = lanes[*lane as usize];
+        let runs = if *is_over { 0 } else { lane.runs };
         let (kind, group) = (kinds[lane.kind as usize].name, groups[lane.group as usize].key.to_string());
-        all.push((address.0.birth, process(address, kind, &group, lives_offset.wrapping_add(lane.runs))));
+        all.push((address.0.birth, process(address, kind, &group, lives_offset.wrapping_add(runs))));
     }
     for dead in &graveyard.recent {
         all.push((dead.address.0.birth, process(&dead.address, dead.kind, &dead.group.to_string(), dead.lives)));
@@ -196,11 +203,12 @@ fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) 
         group: group.to_owned(),
         run_level: address.run_level(),
         lives,
-        errors: record.errors.load(Relaxed).into(),
-        panics: record.panics.load(Relaxed).into(),
-        paused: record.paused.load(Relaxed),
+        errors: record.tally(|incidents| &incidents.errors),
+        panics: record.tally(|incidents| &incidents.panics),
+        restarts: record.tally(|incidents| &incidents.rebirths),
+        paused: record.known_incidents().map_or(0, |incidents| incidents.paused.load(Relaxed)),
         mail: address.mail_count(),
-        ended_by: record.cause.lock().as_ref().map(ToString::to_string),
+        ended_by: record.known_incidents().and_then(|incidents| incidents.cause()).map(|cause| cause.to_string()),
     }
 }
 
@@ -222,8 +230,8 @@ impl fmt::Display for Report {
         if self.dead_letters + self.unmatched > 0 {
             writeln!(f, "{} dead letter(s), {} mail(s) that no filter matched", self.dead_letters, self.unmatched)?;
         }
-        if self.refused_births > 0 {
-            writeln!(f, "{} birth(s) refused", self.refused_births)?;
+        if self.refused_births + self.slow_births > 0 {
+            writeln!(f, "{} birth(s) refused, {} took long", self.refused_births, self.slow_births)?;
         }
         Ok(())
     }
@@ -257,14 +265,14 @@ impl Report {
         order.sort_by_key(|process| process.errors + process.panics == 0);
         let row = |process: &&ProcessReport| {
             let MailCount { received, refused, dropped, .. } = process.mail;
-            let counts = [process.lives, process.errors, process.panics, process.paused, received, refused + dropped];
-            let counts = counts.map(|n| n.to_string());
+            let counts = [process.lives, process.errors, process.panics, process.restarts, process.paused];
+            let counts = counts.into_iter().chain([received, refused + dropped]).map(|n| n.to_string());
             let mut row = vec![process.name.clone(), process.group.clone()];
             row.extend(counts);
             row.push(process.ended_by.clone().unwrap_or_else(|| process.run_level.to_string()));
             row
         };
-        let head = ["process", "group", "lives", "errors", "panics", "paused", "mail", "lost", "state"];
+        let head = ["process", "group", "lives", "errors", "panics", "restarts", "paused", "mail", "lost", "state"];
         write_table(f, &head, &order.iter().take(SHOWN).map(row).collect::<Vec<_>>())?;
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
         if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }

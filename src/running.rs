@@ -104,7 +104,7 @@ impl Running {
                 self.head.control.stop(Cause::Idle);
                 return false;
             }
-            let next = self.head.next().map(|(due, _)| self.head.start_of(due));
+            let next = self.head.next_start();
             let next = next.filter(|&start| limit.is_none_or(|limit| start < limit));
             if self.head.control.timeline().is_simulated() {
                 let Some(start) = next else { return false };
@@ -126,6 +126,7 @@ impl Running {
     /// Simulated: all ticks that start at this instant.
     fn run_instant(&mut self, instant: u64) {
         self.head.control.timeline().jump_to(instant);
+        self.head.attend();
         while let Some((due, index)) = self.head.next() {
             if self.head.start_of(due) > instant || self.head.control.is_stopping() {
                 break;

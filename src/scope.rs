@@ -9,6 +9,7 @@ use crate::id::Ids;
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
 use crate::mail::Mail;
+use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::send::Kept;
@@ -18,13 +19,14 @@ use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::Schedule;
-use bevy_ecs::world::World;
+use bevy_ecs::world::{EntityMut, World};
 use parking_lot::Mutex;
 use std::any::TypeId;
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A group as processes know it; its deadlines and counters are the head's.
 pub(crate) struct GroupEntry {
@@ -73,6 +75,9 @@ pub(crate) enum Change {
     Pause { key: GroupKey, paused: bool },
 }
 
+/// What a hook has come to: its result, or its panic.
+pub(crate) type Outcome = std::thread::Result<bevy_ecs::error::Result>;
+
 /// The erased runner of one process type: what the head can do without knowing it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
@@ -80,10 +85,27 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// Adds the type's systems to a group's schedule.
     pub(crate) install: fn(&mut World, u32, ComponentId, &mut Schedule),
+    /// Readies the process's state for a birth, without a context.
+    pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
+    /// Runs the process's `birth`, for the first time or again.
+    pub(crate) birth: fn(&mut World, Entity, Option<Outcome>),
+    /// Runs the process's `death`, and leaves it where it is.
+    pub(crate) retire: fn(&mut World, Entity),
+    /// Gives the process a new state, if its settings say which.
+    pub(crate) renew: fn(&mut World, Entity),
     /// Runs the process's `safe_stop`.
     pub(crate) safe_stop: fn(&mut World, Entity),
     /// Runs one timer of the process.
     pub(crate) ring: fn(&mut World, Entity, TimerId, u64),
+}
+
+/// One that waits to be born again. The order is that of births: by instant, then by rank, then by age.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Expected {
+    pub(crate) due: u64,
+    pub(crate) rank: u32,
+    pub(crate) birth: u64,
+    pub(crate) entity: Entity,
 }
 
 /// One process that has died, for the report.
@@ -125,8 +147,8 @@ impl Graveyard {
             let record = &oldest.address.0;
             self.forgotten.processes += 1;
             self.forgotten.lives += oldest.lives;
-            self.forgotten.errors += u64::from(record.errors.load(Relaxed));
-            self.forgotten.panics += u64::from(record.panics.load(Relaxed));
+            self.forgotten.errors += record.tally(|incidents| &incidents.errors);
+            self.forgotten.panics += record.tally(|incidents| &incidents.panics);
         }
         self.recent.push_back(departed);
     }
@@ -154,7 +176,12 @@ pub(crate) struct Scope {
     pub(crate) forwards: RefCell<Vec<Kept>>,
     /// Subjects that matched no filter and have been logged.
     pub(crate) unmatched: RefCell<HashSet<String>>,
+    /// Whose death runs at the end of this tick.
     pub(crate) leaving: RefCell<Vec<Entity>>,
+    /// Who is started then, by name.
+    pub(crate) starting: RefCell<Vec<Cow<'static, str>>>,
+    /// Who is born again, and when.
+    pub(crate) nursery: RefCell<BinaryHeap<Reverse<Expected>>>,
     pub(crate) deferred: RefCell<Vec<Call>>,
     pub(crate) changes: RefCell<Vec<Change>>,
     pub(crate) alarms: RefCell<Alarms>,
@@ -163,6 +190,10 @@ pub(crate) struct Scope {
     /// When those joined that may not yet live.
     pub(crate) joined: RefCell<EntityHashMap<u64>>,
     pub(crate) graveyard: RefCell<Graveyard>,
+    /// Whether anybody has ever been born.
+    pub(crate) had_any: Cell<bool>,
+    /// Births that took long.
+    pub(crate) slow_births: Cell<u64>,
     pub(crate) refused_births: Cell<u64>,
     pub(crate) global_frequency: Cell<crate::frequency::Frequency>,
 }
@@ -186,12 +217,16 @@ impl Scope {
             forwards: RefCell::default(),
             unmatched: RefCell::default(),
             leaving: RefCell::default(),
+            starting: RefCell::default(),
+            nursery: RefCell::default(),
             deferred: RefCell::default(),
             changes: RefCell::default(),
             alarms: RefCell::default(),
             ringing: RefCell::default(),
             joined: RefCell::default(),
             graveyard: RefCell::default(),
+            had_any: Cell::new(false),
+            slow_births: Cell::new(0),
             refused_births: Cell::new(0),
             global_frequency: Cell::new(crate::frequency::hz(30)),
         }
@@ -214,15 +249,53 @@ impl Scope {
         self.beat.unsettle();
     }
 
-    /// Marks a process for death at the end of this tick. The first cause holds.
-    pub(crate) fn condemn(&self, vitals: &Vitals, flags: &mut Flags, cause: Arc<Cause>) {
-        if !vitals.address.0.ends_by(cause) {
+    /// Marks a process for death at the end of this tick, and says what becomes of it then. The first cause holds; an end
+    /// for good outranks the others.
+    pub(crate) fn leave(&self, vitals: &Vitals, flags: &mut Flags, fate: Fate, cause: Arc<Cause>) {
+        let address = &vitals.address;
+        if flags.has(Flags::OVER) {
             return;
         }
+        let leaves = flags.has(Flags::DYING);
+        if leaves && fate != Fate::End {
+            return;
+        }
+        address.0.incidents().ends_by(cause);
+        address.0.set_fate(fate);
+        address.set_run_level(if fate == Fate::Restart { RunLevel::Reboot } else { RunLevel::Cleanup });
         flags.set(Flags::DYING);
-        vitals.address.set_run_level(RunLevel::Cleanup);
-        self.leaving.borrow_mut().push(vitals.address.entity());
+        if !leaves {
+            self.leaving.borrow_mut().push(address.entity());
+            self.beat.unsettle();
+        }
+    }
+
+    /// Marks a process for an end for good.
+    pub(crate) fn condemn(&self, vitals: &Vitals, flags: &mut Flags, cause: Arc<Cause>) {
+        self.leave(vitals, flags, Fate::End, cause);
+    }
+
+    /// Has a process of any head started at the end of this tick, by name.
+    pub(crate) fn start(&self, name: Cow<'static, str>) {
+        self.starting.borrow_mut().push(name);
         self.beat.unsettle();
+    }
+
+    /// Has a process of this head born again.
+    pub(crate) fn expect(&self, expected: Expected) {
+        self.beat.set_cradle(self.beat.cradle().min(expected.due));
+        self.nursery.borrow_mut().push(Reverse(expected));
+    }
+
+    /// The next that is to be born again by now.
+    pub(crate) fn pop_expected(&self) -> Option<Entity> {
+        let mut nursery = self.nursery.borrow_mut();
+        let next = nursery.peek().filter(|Reverse(next)| next.due <= self.now()).map(|Reverse(next)| next.entity);
+        if next.is_some() {
+            nursery.pop();
+        }
+        self.beat.set_cradle(nursery.peek().map_or(u64::MAX, |Reverse(next)| next.due));
+        next
     }
 
     pub(crate) fn lane(&self, vitals: &Vitals) -> Lane {
@@ -230,8 +303,9 @@ impl Scope {
     }
 
     /// How often a process has lived.
-    pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
-        vitals.lives_offset.wrapping_add(self.lane(vitals).runs)
+    pub(crate) fn lives(&self, vitals: &Vitals, flags: Flags) -> u64 {
+        let runs = if flags.has(Flags::OVER) { 0 } else { self.lane(vitals).runs };
+        vitals.lives_offset.wrapping_add(runs)
     }
 
     /// Whether a process has joined its group so late that this tick was due by then.

@@ -67,6 +67,8 @@ pub(crate) struct Beat {
     previous: AtomicU64,
     /// The janitor has nothing to do before this.
     alarm: AtomicU64,
+    /// Nobody is to be born again before this.
+    cradle: AtomicU64,
     /// Index of its group.
     group: AtomicU64,
     /// Deaths, births, timers or changes wait to be done.
@@ -81,7 +83,7 @@ macro_rules! words {
 }
 
 impl Beat {
-    words!(now, due, number, previous, alarm);
+    words!(now, due, number, previous, alarm, cradle);
 
     #[inline]
     pub(crate) fn begin(&self, group: usize, number: u64, due: u64, now: u64, previous: u64) {
@@ -101,6 +103,10 @@ impl Beat {
         self.alarm.store(instant, Relaxed);
     }
 
+    pub(crate) fn set_cradle(&self, instant: u64) {
+        self.cradle.store(instant, Relaxed);
+    }
+
     #[inline]
     pub(crate) fn group(&self) -> u32 {
         self.group.load(Relaxed) as u32
@@ -117,6 +123,11 @@ impl Beat {
             self.consumed.store(0, Relaxed);
         }
         consumed
+    }
+
+    /// What lives and births have consumed since it was last taken.
+    pub(crate) fn consumed(&self) -> u64 {
+        self.consumed.load(Relaxed)
     }
 
     pub(crate) fn unsettle(&self) {
@@ -142,6 +153,7 @@ impl Default for Beat {
             consumed: AtomicU64::new(0),
             previous: AtomicU64::new(0),
             alarm: AtomicU64::new(u64::MAX),
+            cradle: AtomicU64::new(u64::MAX),
             group: AtomicU64::new(0),
             unsettled: AtomicBool::new(false),
         }

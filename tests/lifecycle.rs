@@ -97,17 +97,17 @@ fn dt_of_the_first_life_counts_from_birth() {
 /// One way to end the process `p`, which ticks at 10 Hz, at 200 ms; and what its report says.
 type End = (&'static str, fn(Script) -> Application, fn(&mut Running), &'static str);
 
-const ENDS: [End; 7] = [
+const ENDS: [End; 6] = [
     ("die", |p| simulated().add_process(dies(p), (hz(10), named("p"))), |_| {}, "\"p\" died: done"),
     (
-        "stop by another",
+        "poison pill by another",
         |p| {
             simulated()
                 .add_process(p, (hz(10), named("p")))
-                .add_process(at_200(|cx| Ok(cx.stop("P", "go")?)), (hz(10), named("q")))
+                .add_process(at_200(|cx| Ok(cx.send_pill("P").map(drop)?)), (hz(10), named("q")))
         },
         |_| {},
-        "stopped by \"q\": go",
+        "\"p\" died: poison pill of q",
     ),
     (
         "a system despawns it",
@@ -120,12 +120,6 @@ const ENDS: [End; 7] = [
         |p| simulated().add_process(p, (hz(10), named("p"))).add_systems(hz(10), strip),
         |_| {},
         GONE,
-    ),
-    (
-        "handle",
-        |p| simulated().add_process(p, (hz(10), named("p"))),
-        |running| running.handle().stop("p", "go").unwrap(),
-        "stopped by \"application\": go",
     ),
     (
         "the world is changed from outside",

@@ -124,6 +124,9 @@ impl Process for Wild {
                 self.pending.push(cx.ask(Mail::to(&other).subject("question"), ms(100)));
             }
             8 => drop(cx.stop(&other, "chance")),
+            10..=13 => drop(cx.start(&other)),
+            14 => drop(cx.restart(&other, "chance")),
+            15 if cx.rng().random_ratio(1, 4) => drop(cx.send_pill(&other)),
             9 if cx.rng().random_ratio(1, 20) => Err("an error by chance")?,
             _ => {}
         }

@@ -51,10 +51,10 @@ group          ticks  dropped  overruns  late  paused  late p50      p99      ma
 10 Hz             10        0         0     1       0      0 ns  20.0 ms  20.0 ms      0 ns  120 ms  120 ms
 1 Hz               1        0         0     0       0   2.00 ms  2.00 ms  2.00 ms      0 ns    0 ns    0 ns
 group 20 Hz logging was delayed by 70.0 ms in all
-process  group          lives  errors  panics  paused  mail  lost  state
-erring   20 Hz logging     19       1       0       0     0     0  RUN
-late     10 Hz              5       0       0       5     0     0  RUN
-gone     1 Hz               1       0       0       0     0     0  stopped by \"application\": no longer needed
+process  group          lives  errors  panics  restarts  paused  mail  lost  state
+erring   20 Hz logging     19       1       0         0       0     0     0  RUN
+late     10 Hz              5       0       0         0       5     0     0  RUN
+gone     1 Hz               1       0       0         0       0     0     0  stopped by \"application\": no longer needed
 ";
     assert_eq!(table, expected, "\n{table}");
 }

@@ -1,23 +1,25 @@
 //! Birth: from a component and a bundle of settings to a process that lives in a frequency group.
 
+use crate::budget::{Budget, Meter};
 use crate::context::Context;
-use crate::failure::guarded;
+use crate::lifecycle::{self, Autostart, BoundShutdown, Depends, DependsError, Node};
 use crate::mail::Mail;
 use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
-use crate::post::{Address, Record};
+use crate::post::{Address, Fate, Record};
 use crate::process::{Flags, Private, Process, Vitals, short_name};
-use crate::run_level::RunLevel;
+use crate::renewal::Renewal;
 use crate::scope;
-use crate::systems::marker;
+use crate::supervision::{Supervision, SupervisionError};
 use crate::systems::placement::{find_group, group_of, kind_of, lane_of};
+use crate::systems::rebirth;
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
 use bevy_ecs::world::{EntityWorldMut, World};
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A process that was not born. It is handed back.
@@ -29,7 +31,7 @@ pub struct SpawnError<P> {
 }
 
 /// Why a process was not born.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// Names are unique over the whole application, without regard to case.
@@ -41,6 +43,12 @@ pub enum Refusal {
     /// Its mailbox can't be of the size asked for.
     #[error(transparent)]
     Mailbox(#[from] MailboxSizeError),
+    /// Its supervision makes no sense.
+    #[error(transparent)]
+    Supervision(#[from] SupervisionError),
+    /// It depends on a process that is not there, or on itself.
+    #[error(transparent)]
+    Depends(#[from] DependsError),
     /// The World has no application: it was not built by one.
     #[error("this World belongs to no polycephaly application; build it with `Application::build`")]
     NoApplication,
@@ -119,13 +127,43 @@ pub(crate) fn note_refusal<P>(world: &mut World, born: Result<Entity, SpawnError
     }
 }
 
-/// The one way into life.
+/// The one way into life: enrolled, and born at once unless it is to wait for a start.
 pub(crate) fn bear<P: Process>(
     world: &mut World,
     entity: Entity,
-    mut process: P,
+    process: P,
     bundle: impl Bundle,
 ) -> Result<Entity, SpawnError<P>> {
+    let address = enroll(world, entity, process, bundle)?;
+    match settle_rank(world, entity, &address) {
+        Ok(()) => {
+            if autostarts(world, entity) {
+                rebirth::start(world, entity);
+            }
+            Ok(entity)
+        }
+        Err(fault) => {
+            let process = world.entity_mut(entity).take::<P>();
+            world.despawn(entity);
+            // It was put there by `enroll`, and nobody else had the World since.
+            let process = process.expect("an enrolled process stands in the World");
+            Err(SpawnError { process, reason: Refusal::Depends(fault) })
+        }
+    }
+}
+
+/// Whether it is born without being asked for.
+pub(crate) fn autostarts(world: &World, entity: Entity) -> bool {
+    world.get::<Autostart>(entity).is_none_or(|autostart| autostart.0)
+}
+
+/// Puts a process into the World under its name, at rest: its address can be written to, and nothing of it runs.
+pub(crate) fn enroll<P: Process>(
+    world: &mut World,
+    entity: Entity,
+    process: P,
+    bundle: impl Bundle,
+) -> Result<Address, SpawnError<P>> {
     let address = match prepare::<P>(world, entity, bundle) {
         Ok(address) => address,
         Err(reason) => {
@@ -133,39 +171,41 @@ pub(crate) fn bear<P: Process>(
             return Err(SpawnError { process, reason });
         }
     };
-    let (key, fixed) = group_of(world, entity);
+    address.0.set_fate(Fate::Rest);
+    let (key, has_name) = group_of(world, entity);
     let group = find_group(world, key);
     let scope = scope::of(world);
     let lane = lane_of(scope, group, address.0.kind);
-    address.0.lane.store(lane, Relaxed);
-    let lives_offset = 0_u64.wrapping_sub(scope.lanes.borrow()[lane as usize].runs);
-    let mut vitals = Vitals { party: address.0.party, address, lives_offset, since: scope.now(), lane };
-    let mut flags = Flags::ABSENT;
-    let mut private = Private::<P>(None);
-    if scope.started.get() {
-        flags.set(Flags::FRESH);
-        scope.joined.borrow_mut().insert(entity, scope.now());
-    }
-    scope.count(lane, true);
-    scope.control.population.fetch_add(1, Relaxed);
-    vitals.address.set_run_level(RunLevel::Buildup);
-    scope.control.post.list(&vitals.address);
-    let pulled = Cell::new(false);
-    let mut cx = Context { vitals: &mut vitals, flags: &mut flags, private: &mut private, scope, pulled: &pulled };
-    guarded("birth", &mut process, &mut cx, P::birth);
-    if !flags.has(Flags::DYING) {
-        vitals.address.set_run_level(RunLevel::Run);
-    }
-    let marker = scope.groups.borrow()[group as usize].marker;
-    let name = Name::new(vitals.address.0.name.clone());
+    let vitals = Vitals { party: address.0.party, address: address.clone(), lives_offset: 0, since: scope.now(), lane };
+    let flags = Flags::OVER.and(Flags::ABSENT);
+    scope.control.post.list(&address);
     let mut slot = world.entity_mut(entity);
-    if fixed {
-        slot.insert((process, flags, vitals, private));
-    } else {
-        slot.insert((process, flags, vitals, private, name));
+    if let Some(mut renewal) = slot.get_mut::<Renewal<P>>() {
+        renewal.remember(&process);
     }
-    marker::insert(&mut slot, marker);
-    Ok(entity)
+    if slot.get::<Autostart>().is_some_and(|autostart| !autostart.0) {
+        // Empty: nobody has known the address so far.
+        drop(address.0.mailbox.close());
+    }
+    if has_name {
+        slot.insert((process, flags, vitals, Private::<P>(None)));
+    } else {
+        let name = Name::new(address.0.name.clone());
+        slot.insert((process, flags, vitals, Private::<P>(None), name));
+    }
+    Ok(address)
+}
+
+/// Finds its rank among those that are there already, whom alone a late-born can depend on.
+fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(), DependsError> {
+    let Some(depends) = world.get::<Depends>(entity) else { return Ok(()) };
+    let (own, depends) = (address.name(), depends.clone());
+    let post = &scope::of(world).control.post;
+    let known = |name: &str| post.get(name).map(|address| address.0.rank.load(Relaxed));
+    let node = Node { name: own, needs: depends.names().collect() };
+    let ranks = lifecycle::ranks(&[node], known).map_err(|mut faults| faults.swap_remove(0))?;
+    address.0.rank.store(ranks[0], Relaxed);
+    Ok(())
 }
 
 /// Inserts the settings, and reserves the name.
@@ -179,6 +219,10 @@ fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -
     let name: Option<Cow<'static, str>> =
         slot.insert(bundle).get::<Name>().map(|name| Cow::Owned(name.as_str().to_owned()));
     let mailbox = mailbox_of(&slot, control.mailbox_size.get())?;
+    let supervision = slot.get::<Supervision>().cloned();
+    supervision.as_ref().map_or(Ok(()), Supervision::check)?;
+    let budget = slot.get::<Budget>().copied();
+    let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
     let scope = scope::of(world);
     let name = match name {
         Some(name) if name.is_empty() => return Err(Refusal::NameEmpty),
@@ -190,7 +234,14 @@ fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -
         }
     };
     let birth = scope.control.post.next_birth();
-    Ok(Address::new(Record::new(name, entity, scope.link.clone(), kind, birth, mailbox)))
+    let record = Record::new(name, entity, scope.link.clone(), kind, birth, bound, mailbox);
+    if let Some(supervision) = supervision {
+        *record.incidents().supervision.lock() = Some(Arc::new(supervision));
+    }
+    if let Some(budget) = budget.filter(|budget| !budget.is_none()) {
+        *record.incidents().meter.lock() = Some(Meter::new(budget));
+    }
+    Ok(Address::new(record))
 }
 
 /// The mailbox that the settings ask for.

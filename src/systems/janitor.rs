@@ -3,7 +3,7 @@
 use crate::failure::guarded;
 use crate::process::{Flags, Private, Process, Vitals};
 use crate::scope::{self, Scope};
-use crate::systems::death::visit;
+use crate::systems::hook::visit;
 use crate::systems::mailman;
 use crate::timer::{Timer, TimerId};
 use bevy_ecs::entity::Entity;

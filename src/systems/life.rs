@@ -4,8 +4,9 @@
 //! loop goes on behind the culprit. The process is marked changed as a whole, for `Changed<P>` queries of the user.
 
 use crate::bell::monotonic;
+use crate::budget::Reading;
 use crate::context::Context;
-use crate::failure::{failed, panicked};
+use crate::failure::Culprit;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
 use crate::systems::{Step, mailman};
@@ -18,6 +19,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice::from_mut;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// Adds the system of one lane to the schedule of its group.
 pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: ComponentId, schedule: &mut Schedule) {
@@ -101,7 +103,8 @@ fn batch<P: Process>(
     loop {
         let run = AssertUnwindSafe(|| run_from(&mut begun, processes, flags, vitals, privates, scope, dear));
         let Err(panic) = catch_unwind(run) else { return };
-        panicked("life", scope, &vitals[begun - 1], &mut flags[begun - 1], &*panic);
+        let (vitals, flags) = (&vitals[begun - 1], &mut flags[begun - 1]);
+        Culprit { hook: "life", scope, vitals, flags, pulled: &Cell::new(false) }.panicked(&*panic);
     }
 }
 
@@ -174,9 +177,35 @@ fn run_rows<P: Process, const CLEAR: bool>(
         if look && !admitted(vitals, flags, scope) {
             continue;
         }
+        let from = if !CLEAR && flags.has(Flags::TIMED) { Some(clock(scope)) } else { None };
         if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {
-            failed("life", scope, &vitals.address, &error);
+            Culprit { hook: "life", scope, vitals, flags, pulled: &pulled }.failed(&error);
         }
+        if let Some(from) = from {
+            meter(from, Culprit { hook: "life", scope, vitals, flags, pulled: &pulled });
+        }
+    }
+}
+
+/// What a life is timed by: on the simulated clock, what has been consumed.
+fn clock(scope: &Scope) -> u64 {
+    if scope.control.timeline().is_simulated() { scope.beat.consumed() } else { monotonic() }
+}
+
+/// Holds what a life has taken against the budget of its process.
+#[inline(never)]
+fn meter(from: u64, culprit: Culprit<'_>) {
+    let (took, address) = (clock(culprit.scope) - from, &culprit.vitals.address);
+    let mut slot = address.0.incidents().meter.lock();
+    let Some(reading) = slot.as_mut().map(|meter| meter.read(took, culprit.scope.now())) else { return };
+    drop(slot);
+    let took = Duration::from_nanos(took);
+    match reading {
+        Reading::Fine => {}
+        Reading::Tell { limit } => {
+            tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget")
+        }
+        Reading::Act { limit } => culprit.errs(format!("took {took:?}, over its hard budget of {limit:?}")),
     }
 }
 
@@ -207,7 +236,7 @@ fn may_live(vitals: &Vitals, flags: &mut Flags, scope: &Scope) -> bool {
         return false;
     }
     if flags.has(Flags::PAUSED) {
-        vitals.address.0.paused.fetch_add(1, Relaxed);
+        vitals.address.0.incidents().paused.fetch_add(1, Relaxed);
         return false;
     }
     let entity = vitals.address.entity();

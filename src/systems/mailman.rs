@@ -106,7 +106,7 @@ fn read_routed<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
 
 /// After a panic, nothing of the process is run but its death.
 fn is_distrusted(address: &Address) -> bool {
-    address.0.panics.load(Relaxed) > 0
+    address.0.known_incidents().is_some_and(|incidents| incidents.rebirth.lock().distrusted)
 }
 
 fn unread(mail: Mail, scope: &Scope) {
@@ -241,14 +241,34 @@ pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
         address.0.mailbox.take(&mut batch, usize::MAX);
         read_all(&mut batch, process, cx);
     }
-    for mail in address.0.mailbox.close() {
-        unread(mail, cx.scope);
+    empty(&address, cx.scope);
+    settle_debts("it died before answering", cx);
+}
+
+/// Before a death that a birth follows: its mail waits for that, unless it is to be lost.
+pub(crate) fn break_off<P: Process>(cx: &mut Context<'_, P>) {
+    let address = cx.vitals.address.clone();
+    if address.0.incidents().rebirth.lock().drops_mail {
+        empty(&address, cx.scope);
+        address.0.mailbox.open();
     }
+    settle_debts("it was born again before answering", cx);
+}
+
+/// Closes a box; what is in it are dead letters.
+fn empty(address: &Address, scope: &Scope) {
+    for mail in address.0.mailbox.close() {
+        unread(mail, scope);
+    }
+}
+
+/// Nobody waits for the answers to its own questions any more; who waits for answers of its learns that none will come.
+fn settle_debts<P: Process>(reason: &'static str, cx: &mut Context<'_, P>) {
     let Some(belongings) = &mut cx.private.0 else { return };
-    // Nobody waits for these answers any more.
     belongings.asks.clear();
+    let address = &cx.vitals.address;
     for debt in std::mem::take(&mut belongings.owed) {
-        let _ = cx.scope.post(debt.failed(address.name(), "it died before answering"), address.0.party);
+        let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);
     }
 }
 

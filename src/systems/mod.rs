@@ -5,14 +5,18 @@
 
 pub mod birth;
 pub(crate) mod death;
+pub(crate) mod debut;
 pub(crate) mod fallback;
+pub(crate) mod hook;
 pub(crate) mod janitor;
 pub(crate) mod life;
 pub(crate) mod mailman;
 pub(crate) mod marker;
 pub(crate) mod order;
 pub(crate) mod placement;
+pub(crate) mod rebirth;
 pub(crate) mod settle;
+pub(crate) mod shutdown;
 
 use bevy_ecs::schedule::SystemSet;
 

@@ -1,16 +1,20 @@
 //! Where processes live: which group and lane a process is in, and how it moves to another.
 
+use crate::budget::{Budget, Meter};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
 use crate::process::{Flags, Process, Vitals, short_name};
 use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
-use crate::systems::{death, janitor, life, mailman, marker};
+use crate::supervision::Supervision;
+use crate::systems::{death, hook, janitor, life, mailman, marker};
+use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::lifecycle::HookContext;
 use bevy_ecs::name::Name;
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The group a process asks for by its components, and whether it has a name component already.
 pub(crate) fn group_of(world: &mut World, entity: Entity) -> (GroupKey, bool) {
@@ -65,7 +69,11 @@ pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
         type_id,
         name: short_name::<P>(),
         install: life::install::<P>,
-        safe_stop: death::safe_stop::<P>,
+        prepare: hook::prepare::<P>,
+        birth: hook::birth::<P>,
+        retire: hook::retire::<P>,
+        renew: hook::renew::<P>,
+        safe_stop: hook::safe_stop::<P>,
         ring: janitor::ring_one::<P>,
     };
     let mut kinds = scope.kinds.borrow_mut();
@@ -86,6 +94,35 @@ pub(crate) fn watch_settings(world: &mut World) {
     }
     world.register_component_hooks::<Frequency>().on_insert(on_insert);
     world.register_component_hooks::<InGroup>().on_insert(on_insert);
+    world.register_component_hooks::<Supervision>().on_insert(supervise);
+    world.register_component_hooks::<Budget>().on_insert(ration);
+}
+
+/// Another supervision holds from now on. One that makes no sense is refused: the old one stays.
+fn supervise(world: DeferredWorld<'_>, context: HookContext) {
+    let (Some(vitals), Some(supervision)) =
+        (world.get::<Vitals>(context.entity), world.get::<Supervision>(context.entity))
+    else {
+        return;
+    };
+    match supervision.check() {
+        Ok(()) => *vitals.address.0.incidents().supervision.lock() = Some(Arc::new(supervision.clone())),
+        Err(error) => tracing::error!(process = vitals.address.name(), %error, "the supervision stays as it was"),
+    }
+}
+
+/// Another budget holds from now on.
+fn ration(mut world: DeferredWorld<'_>, context: HookContext) {
+    let Some(budget) = world.get::<Budget>(context.entity).copied() else { return };
+    let Some(vitals) = world.get::<Vitals>(context.entity) else { return };
+    vitals.address.0.incidents().meter.lock().get_or_insert_with(|| Meter::new(budget)).set(budget);
+    if let Some(mut flags) = world.get_mut::<Flags>(context.entity) {
+        let flags = flags.bypass_change_detection();
+        flags.clear(Flags::TIMED);
+        if !budget.is_none() {
+            flags.set(Flags::TIMED);
+        }
+    }
 }
 
 fn regroup(world: &mut World, entity: Entity) {

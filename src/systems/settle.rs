@@ -1,7 +1,7 @@
 //! The last system of every tick: the janitor's timers, then deaths and births, where there are any.
 
 use crate::scope;
-use crate::systems::{death, fallback, janitor};
+use crate::systems::{death, fallback, janitor, rebirth};
 use crate::time::Beat;
 use bevy_ecs::system::Commands;
 use bevy_ecs::world::World;
@@ -19,6 +19,11 @@ pub(crate) fn system(beat: Arc<Beat>) -> impl FnMut(Commands<'_, '_>) {
     }
 }
 
+fn bury(world: &mut World) {
+    let dying = std::mem::take(&mut *scope::of(world).leaving.borrow_mut());
+    rebirth::bury(world, dying);
+}
+
 /// One round: deaths first, so that their names are free, then all else in order. What this round itself asks for waits
 /// for the next, so that a process that spawns for ever can't hold its head.
 pub(crate) fn now(world: &mut World) {
@@ -28,13 +33,19 @@ pub(crate) fn now(world: &mut World) {
         return;
     }
     scope.beat.settle();
-    let dying = std::mem::take(&mut *scope.leaving.borrow_mut());
     let calls = scope.take_deferred();
-    death::bury(world, dying);
+    bury(world);
     for call in calls {
         fallback::contained(world, call);
     }
     world.flush();
+    // Those whose end was asked for by others.
+    bury(world);
+    let starting = std::mem::take(&mut *scope::of(world).starting.borrow_mut());
+    for name in starting {
+        rebirth::start_named(world, &name);
+    }
+    rebirth::bear_due(world);
     let scope = scope::of(world);
     death::end_if_all_died(scope);
     if !scope.changes.borrow().is_empty() {

@@ -1,0 +1,77 @@
+//! The births of all processes that start with the application: first everybody is enrolled, then ranked, then born by rank.
+
+use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
+use crate::post::Address;
+use crate::scope::{self, Outcome};
+use crate::systems::birth;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::world::World;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// So many run `prepare` at once: they mostly wait for something, so there may be more than processors.
+const AT_ONCE: usize = 64;
+
+/// Gives each its rank. What is wrong with what they say of each other comes back.
+pub(crate) fn rank(world: &mut World, enrolled: &[Address]) -> Vec<String> {
+    let mut faults: Vec<String> = enrolled.iter().filter_map(|address| unknown_fallback(world, address)).collect();
+    let nodes: Vec<Node<'_>> = enrolled
+        .iter()
+        .map(|address| {
+            let needs = world.get::<Depends>(address.entity()).map_or(Vec::new(), |depends| depends.names().collect());
+            Node { name: address.name(), needs }
+        })
+        .collect();
+    match ranks(&nodes, |_| None) {
+        Ok(ranks) => enrolled.iter().zip(ranks).for_each(|(address, rank)| address.0.rank.store(rank, Relaxed)),
+        Err(errors) => faults.extend(errors.iter().map(ToString::to_string)),
+    }
+    faults
+}
+
+fn unknown_fallback(world: &mut World, address: &Address) -> Option<String> {
+    let supervision = address.0.known_incidents()?.supervision.lock().clone()?;
+    let fallback = supervision.fallback.as_ref()?;
+    let unknown = scope::of(world).control.post.get(fallback).is_none();
+    unknown.then(|| {
+        format!(
+            "the fallback of {:?} is {fallback:?}, and there is no such process: add it, with Autostart(false)",
+            address.name()
+        )
+    })
+}
+
+/// Those that are to be born now, by rank, and within one as they were added.
+pub(crate) fn order(world: &World, enrolled: &[Address]) -> Vec<Address> {
+    let mut order: Vec<Address> =
+        enrolled.iter().filter(|address| birth::autostarts(world, address.entity())).cloned().collect();
+    order.sort_by_key(|address| address.0.rank.load(Relaxed));
+    order
+}
+
+/// Runs `prepare` of those that want it beside others, each on a thread of its own.
+pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> HashMap<Entity, Outcome> {
+    let wanted: Vec<(Entity, u32)> = rank
+        .iter()
+        .map(|address| (address.entity(), address.0.kind))
+        .filter(|&(entity, _)| world.get::<ParallelBirth>(entity).is_some())
+        .collect();
+    let kinds = scope::of(world).kinds.borrow().clone();
+    let mut outcomes = HashMap::new();
+    for some in wanted.chunks(AT_ONCE) {
+        let entities: Vec<Entity> = some.iter().map(|&(entity, _)| entity).collect();
+        let rows = world.entity_mut(&*entities);
+        std::thread::scope(|threads| {
+            let running: Vec<_> = rows
+                .into_iter()
+                .zip(some)
+                .map(|(mut row, &(entity, kind))| {
+                    let prepare = kinds[kind as usize].prepare;
+                    (entity, threads.spawn(move || prepare(&mut row)))
+                })
+                .collect();
+            outcomes.extend(running.into_iter().map(|(entity, thread)| (entity, thread.join().and_then(|it| it))));
+        });
+    }
+    outcomes
+}

@@ -1,0 +1,317 @@
+//! Start, stop and restart: a process that is to come back stays where it is, with its name, its address and its state, and
+//! has no part in any tick until it is born again.
+
+use crate::cause::Cause;
+use crate::context::{Context, UnknownProcess, with_vitals};
+use crate::lifecycle::Depends;
+use crate::post::{Address, Fate};
+use crate::process::{Flags, Process, Vitals};
+use crate::run_level::RunLevel;
+use crate::scope::{self, Expected, Kind, Outcome, Scope};
+use crate::systems::death;
+use crate::systems::placement::{find_group, group_of, lane_of};
+use crate::systems::{mailman, marker};
+use bevy_ecs::change_detection::DetectChangesMut;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::world::World;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Births that take longer are logged by name.
+const SLOW: u64 = 1_000_000_000;
+
+/// Start, stop and restart, by name.
+impl<P: Process> Context<'_, P> {
+    /// Starts a process that rests, after those that it depends on and that rest, too: their `birth` runs at the end of
+    /// this tick. It has the state with which it was stopped, or added. One that runs goes on.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn start(&mut self, name: &str) -> Result<(), UnknownProcess> {
+        self.request(name, Request::Start)
+    }
+
+    /// Stops a process in order: its `death` runs at the end of this tick, and it rests until it is
+    /// [`start`](Self::start)ed, with its name and its state. Mail for it is refused meanwhile. Oneself as well.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn stop(&mut self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
+        let cause = self.asked(reason);
+        self.request(name, Request::Stop(cause))
+    }
+
+    /// Has a process die and be born again at the end of this tick. It keeps its name, its address and its mail; its state
+    /// is as its [`Renewal`](crate::renewal::Renewal) says. One that rests is started. This counts towards no limit of its supervision.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn restart(&mut self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
+        let cause = self.asked(reason);
+        self.request(name, Request::Restart(cause))
+    }
+
+    fn asked(&self, reason: impl Into<String>) -> Arc<Cause> {
+        Arc::new(Cause::Stopped { by: self.name().to_owned(), reason: reason.into() })
+    }
+
+    fn request(&mut self, name: &str, request: Request) -> Result<(), UnknownProcess> {
+        let address = self.address_of(name)?;
+        let entity = address.entity();
+        self.scope.reach(&address, move |world| carry_out(world, entity, request));
+        Ok(())
+    }
+}
+
+/// What was asked for by name.
+#[derive(Clone, Debug)]
+pub(crate) enum Request {
+    Start,
+    Stop(Arc<Cause>),
+    Restart(Arc<Cause>),
+}
+
+/// Does what was asked for to a process of this World.
+pub(crate) fn carry_out(world: &mut World, entity: Entity, request: Request) {
+    match request {
+        Request::Start => start(world, entity),
+        Request::Stop(cause) => stop(world, entity, Fate::Rest, cause),
+        Request::Restart(cause) if is_over(world, entity) == Some(false) => stop(world, entity, Fate::Restart, cause),
+        Request::Restart(_) => start(world, entity),
+    }
+}
+
+/// Whether nothing of it runs; `None` when it is no process of this World.
+fn is_over(world: &World, entity: Entity) -> Option<bool> {
+    let (vitals, flags) = (world.get::<Vitals>(entity)?, world.get::<Flags>(entity)?);
+    // One whose component was taken away is over for good.
+    (!flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End).then(|| flags.has(Flags::OVER))
+}
+
+fn stop(world: &mut World, entity: Entity, fate: Fate, cause: Arc<Cause>) {
+    with_vitals(world, entity, |vitals, flags, scope| {
+        let address = &vitals.address;
+        if flags.has(Flags::OVER) && address.0.fate() == Fate::Restart {
+            // It waits to be born again: not any more.
+            rest(address);
+            drop(address.0.mailbox.close());
+        }
+        scope.leave(vitals, flags, fate, cause);
+    });
+}
+
+fn rest(address: &Address) {
+    address.0.set_fate(Fate::Rest);
+    address.set_run_level(RunLevel::Unset);
+}
+
+/// Starts a process by its name, on whatever head.
+pub(crate) fn start_named(world: &mut World, name: &str) {
+    let scope = scope::of(world);
+    match scope.control.post.get(name) {
+        Some(address) if Arc::ptr_eq(&address.0.link, &scope.link) => start(world, address.entity()),
+        Some(address) => {
+            address.0.link.clone().call(move |world| start(world, address.entity()));
+        }
+        None => tracing::error!(process = name, "can't be started: there is no such process"),
+    }
+}
+
+/// Bears a process that rests or waits to be born again, after those that it depends on. One that runs goes on.
+pub(crate) fn start(world: &mut World, entity: Entity) {
+    let mut order = Vec::new();
+    let (mut open, mut seen) = (vec![entity], HashSet::new());
+    while let Some(next) = open.pop() {
+        if is_over(world, next) == Some(true) && seen.insert(next) {
+            order.push(next);
+            open.extend(needs(world, next));
+        }
+    }
+    order.sort_by_key(|&next| world.get::<Vitals>(next).map(|vitals| vitals.address.0.rank.load(Relaxed)));
+    for next in order {
+        begin(world, next, None);
+    }
+}
+
+/// The processes of this World that one depends on.
+fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
+    let Some(depends) = world.get::<Depends>(entity).cloned() else { return Vec::new() };
+    let scope = scope::of(world);
+    let found = depends.names().filter_map(|name| scope.control.post.get(name));
+    found.filter(|address| Arc::ptr_eq(&address.0.link, &scope.link)).map(|address| address.entity()).collect()
+}
+
+/// From rest to life: it takes its place in its group, then its birth runs.
+pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Outcome>) {
+    let Some(address) = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone()) else { return };
+    let kind = kind(world, &address);
+    let returns = address.0.fate() == Fate::Restart;
+    take_place(world, entity, &address);
+    let scope = scope::of(world);
+    let (control, beat) = (scope.control.clone(), scope.beat.clone());
+    let clock = || if control.timeline().is_simulated() { beat.consumed() } else { control.timeline().now() };
+    let from = clock();
+    if returns {
+        (kind.renew)(world, entity);
+    }
+    (kind.birth)(world, entity, prepared);
+    let took = clock().saturating_sub(from);
+    if took > SLOW {
+        tracing::warn!(process = address.name(), took_ns = took, "its birth took long");
+    }
+    scope::of(world).slow_births.update(|slow| slow + u64::from(took > SLOW));
+}
+
+fn kind(world: &mut World, address: &Address) -> Kind {
+    scope::of(world).kinds.borrow()[address.0.kind as usize]
+}
+
+fn take_place(world: &mut World, entity: Entity, address: &Address) {
+    let (key, _) = group_of(world, entity);
+    let group = find_group(world, key);
+    let scope = scope::of(world);
+    let lane = lane_of(scope, group, address.0.kind);
+    let (now, runs) = (scope.now(), scope.lanes.borrow()[lane as usize].runs);
+    let started = scope.started.get();
+    if started {
+        scope.joined.borrow_mut().insert(entity, now);
+    }
+    scope.count(lane, true);
+    scope.control.population.fetch_add(1, Relaxed);
+    scope.had_any.set(true);
+    if address.0.born.swap(true, Relaxed) {
+        address.0.incidents().reborn(now);
+    }
+    address.0.set_fate(Fate::End);
+    address.set_run_level(RunLevel::Buildup);
+    address.0.mailbox.open();
+    let marker = scope.groups.borrow()[group as usize].marker;
+    let timed = address.0.known_incidents().is_some_and(|incidents| incidents.meter.lock().is_some());
+    let mut process = world.entity_mut(entity);
+    if let Ok((mut vitals, mut flags)) = process.get_components_mut::<(&mut Vitals, &mut Flags)>() {
+        let (vitals, flags) = (vitals.bypass_change_detection(), flags.bypass_change_detection());
+        vitals.lane = lane;
+        vitals.since = now;
+        vitals.lives_offset = vitals.lives_offset.wrapping_sub(runs);
+        flags.clear(Flags::OVER);
+        flags.set(Flags::ABSENT);
+        if started {
+            flags.set(Flags::FRESH);
+        }
+        if timed {
+            flags.set(Flags::TIMED);
+        }
+    }
+    marker::insert(&mut process, marker);
+    mailman::follow(address, lane, scope::of(world));
+}
+
+/// Runs the deaths of these processes, in this order, and frees the entities of those that are not to come back.
+pub(crate) fn bury(world: &mut World, dying: Vec<Entity>) {
+    for entity in dying {
+        let (Some(vitals), Some(flags)) = (world.get::<Vitals>(entity), world.get::<Flags>(entity)) else { continue };
+        if flags.has(Flags::OVER) {
+            continue; // It has gone along with another.
+        }
+        match vitals.address.0.fate() {
+            Fate::End => drop(world.despawn(entity)),
+            Fate::Rest => retire(world, entity),
+            Fate::Restart => retire_for_now(world, entity),
+        }
+    }
+}
+
+/// A stop: its death runs, and it rests.
+pub(crate) fn retire(world: &mut World, entity: Entity) {
+    let Some(address) = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone()) else { return };
+    let marker = {
+        let lane = world.get::<Vitals>(entity).map_or(0, |vitals| vitals.lane);
+        let scope = scope::of(world);
+        let group = scope.lanes.borrow()[lane as usize].group;
+        scope.groups.borrow()[group as usize].marker
+    };
+    let retire = kind(world, &address).retire;
+    retire(world, entity);
+    world.entity_mut(entity).remove_by_id(marker);
+    match address.0.fate() {
+        // Its own death has asked for an end for good.
+        Fate::End => {
+            address.0.set_fate(Fate::Rest);
+            world.despawn(entity);
+        }
+        Fate::Rest => rest(&address),
+        Fate::Restart => return,
+    }
+    death::end_if_last(scope::of(world), &address);
+}
+
+/// A restart: its death runs, after those of its dependents if they go along, and all wait to be born again.
+pub(crate) fn retire_for_now(world: &mut World, entity: Entity) {
+    let Some(address) = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone()) else { return };
+    let (wait, together) = {
+        let rebirth = address.0.incidents().rebirth.lock();
+        (rebirth.wait, rebirth.with_dependents)
+    };
+    let mut all = if together { dependents(world, &address) } else { Vec::new() };
+    for dependent in &all {
+        let cause = Arc::new(Cause::WithDependency { dependency: address.name().to_owned() });
+        with_vitals(world, dependent.entity(), |vitals, flags, scope| {
+            scope.leave(vitals, flags, Fate::Restart, cause);
+        });
+    }
+    all.push(address);
+    for address in all {
+        if address.0.fate() == Fate::Restart {
+            retire(world, address.entity());
+        }
+        let scope = scope::of(world);
+        if address.0.fate() == Fate::Restart {
+            scope.expect(Expected {
+                due: scope.now().saturating_add(wait),
+                rank: address.0.rank.load(Relaxed),
+                birth: address.0.birth,
+                entity: address.entity(),
+            });
+        }
+    }
+}
+
+/// All that live and depend on a process, on those that do, and so on; who dies first comes first.
+fn dependents(world: &mut World, of: &Address) -> Vec<Address> {
+    let mut query = world.query::<(&Vitals, &Flags, &Depends)>();
+    let all: Vec<(Address, Depends)> = query
+        .iter(world)
+        .filter(|(_, flags, _)| !flags.has(Flags::OVER))
+        .map(|(vitals, _, depends)| (vitals.address.clone(), depends.clone()))
+        .collect();
+    let mut found: Vec<Address> = Vec::new();
+    let mut names = vec![of.name().to_ascii_lowercase()];
+    while let Some(name) = names.pop() {
+        for (address, depends) in &all {
+            let new = !found.iter().any(|known| Arc::ptr_eq(&known.0, &address.0));
+            if new && depends.names().any(|need| need.eq_ignore_ascii_case(&name)) {
+                names.push(address.name().to_ascii_lowercase());
+                found.push(address.clone());
+            }
+        }
+    }
+    found.sort_by_key(|address| std::cmp::Reverse((address.0.rank.load(Relaxed), address.0.birth)));
+    found
+}
+
+/// Bears those whose time has come.
+pub(crate) fn bear_due(world: &mut World) {
+    while let Some(entity) = scope::of(world).pop_expected() {
+        let waits = world.get::<Vitals>(entity).is_some_and(|vitals| vitals.address.0.fate() == Fate::Restart);
+        if waits && is_over(world, entity) == Some(true) {
+            begin(world, entity, None);
+        }
+    }
+}
+
+/// Nobody is born again any more.
+pub(crate) fn cancel_all(scope: &Scope) {
+    scope.nursery.borrow_mut().clear();
+    scope.beat.set_cradle(u64::MAX);
+}

@@ -16,9 +16,11 @@ use crate::post::Address;
 use crate::process::Process;
 use crate::running::Running;
 use crate::scope;
+use crate::service::ServiceManager;
 use crate::signals::Interrupts;
 use crate::subject::Subject;
 use crate::systems::{Step, birth, debut};
+use crate::watchdog::{Guard, Watchdog};
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::name::Name;
 use bevy_ecs::resource::Resource;
@@ -76,6 +78,8 @@ pub struct Application {
     link: Arc<Link>,
     clock: Clock,
     ctrl_c: Option<bool>,
+    watchdog: Watchdog,
+    tells_systemd: bool,
     groups: Vec<(GroupKey, GroupPlan)>,
     settings: Vec<Part>,
     enrolments: Vec<Enrolment>,
@@ -105,6 +109,8 @@ impl Application {
             link,
             clock: Clock::real(),
             ctrl_c: None,
+            watchdog: Watchdog::default(),
+            tells_systemd: false,
             groups: Vec::new(),
             settings: Vec::new(),
             enrolments: Vec::new(),
@@ -171,6 +177,41 @@ impl Application {
     /// Whether Ctrl-C (and SIGTERM, SIGHUP) ends the application in order. Yes, unless set or simulated.
     pub fn ctrl_c(mut self, ends: bool) -> Self {
         self.ctrl_c = Some(ends);
+        self
+    }
+
+    /// How long the end of the application may take: 30 s unless set. Then the OS process ends, with what has not ended
+    /// named on standard error and the exit code 3. Not under the simulated clock.
+    pub fn shutdown_timeout(self, time: Duration) -> Self {
+        self.control.ending.set_total(time);
+        self
+    }
+
+    /// How long one process's death may take: 5 s unless set. One that takes longer is named in the log and the report, and
+    /// the exit is a failure.
+    pub fn death_timeout(self, time: Duration) -> Self {
+        self.control.ending.set_each(time);
+        self
+    }
+
+    /// Whether a second request from outside, by a handle or a signal, forces the end: yes, unless set. If not, it is logged
+    /// and counted.
+    pub fn force_stop(self, may: bool) -> Self {
+        self.control.ending.may_force.store(may, Relaxed);
+        self
+    }
+
+    /// What becomes of a head that stands still: logged after 5 s unless set.
+    pub fn watchdog(mut self, watchdog: Watchdog) -> Self {
+        self.watchdog = watchdog;
+        self
+    }
+
+    /// Tells systemd how it goes, if that has started this program (with `Type=notify`): READY when all autostart processes
+    /// are born, STOPPING before the first death, STATUS, and WATCHDOG while no head stands still. Not under the simulated
+    /// clock.
+    pub fn sd_notify(mut self) -> Self {
+        self.tells_systemd = true;
         self
     }
 
@@ -275,6 +316,7 @@ impl Application {
     /// on. Nobody has been born then.
     pub fn build(mut self) -> Result<Running, BuildError> {
         self.control.start_clock(self.clock);
+        let guard = self.post_guard();
         let mut head = Head::new(self.control.clone(), self.link.clone());
         head.world.insert_resource(self.handle());
         let mut faults = std::mem::take(&mut self.faults);
@@ -300,7 +342,20 @@ impl Application {
         head.bear(&enrolled);
         head.start();
         let listens = self.ctrl_c.unwrap_or(!self.clock.is_simulated());
-        Ok(Running::new(head, listens.then(|| Interrupts::listen(&self.control))))
+        Ok(Running::new(head, listens.then(|| Interrupts::listen(&self.control)), guard))
+    }
+
+    /// Under the simulated clock nobody watches: there, time waits for every hook.
+    fn post_guard(&self) -> Option<Guard> {
+        if self.clock.is_simulated() {
+            return None;
+        }
+        if self.tells_systemd
+            && let Some(manager) = ServiceManager::find()
+        {
+            self.control.set_manager(manager);
+        }
+        Some(Guard::post(&self.control, self.watchdog))
     }
 
     /// Runs until the application ends by itself, by the e-brake or by Ctrl-C.

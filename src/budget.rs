@@ -26,19 +26,20 @@ pub struct Budget {
     soft: Option<Duration>,
     hard: Option<Duration>,
     misses: u32,
+    pub(crate) ebrake: bool,
 }
 
 impl Budget {
     /// A soft limit.
     #[must_use]
     pub const fn soft(limit: Duration) -> Self {
-        Self { soft: Some(limit), hard: None, misses: 1 }
+        Self { soft: Some(limit), hard: None, misses: 1, ebrake: false }
     }
 
     /// A hard limit.
     #[must_use]
     pub const fn hard(limit: Duration) -> Self {
-        Self { soft: None, hard: Some(limit), misses: 1 }
+        Self { soft: None, hard: Some(limit), misses: 1, ebrake: false }
     }
 
     /// A hard limit beside the soft one.
@@ -56,10 +57,18 @@ impl Budget {
         self
     }
 
+    /// What follows such a failure is the e-brake. Without this, a process's supervision answers it as an error, and that of a
+    /// group is counted and logged.
+    #[must_use]
+    pub const fn then_ebrake(mut self) -> Self {
+        self.ebrake = true;
+        self
+    }
+
     /// No limits: what takes a budget away again.
     #[must_use]
     pub const fn none() -> Self {
-        Self { soft: None, hard: None, misses: 1 }
+        Self { soft: None, hard: None, misses: 1, ebrake: false }
     }
 
     pub(crate) const fn is_none(&self) -> bool {
@@ -82,7 +91,7 @@ pub struct Misses {
 /// A budget and how it goes with it: a leaky bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
-    budget: Budget,
+    pub(crate) budget: Budget,
     level: u32,
     pub(crate) misses: Misses,
     /// When a miss of the soft limit was last logged.

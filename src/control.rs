@@ -2,11 +2,13 @@
 
 use crate::cause::Cause;
 use crate::clock::{Clock, Timeline, nanos};
+use crate::ending::Ending;
 use crate::id::Ids;
 use crate::link::Link;
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::{Dropped, MailboxSize};
 use crate::post::Post;
+use crate::service::ServiceManager;
 use crate::subject::Subject;
 use crate::topic::Topics;
 use parking_lot::Mutex;
@@ -45,6 +47,9 @@ pub(crate) struct Control {
     utc: AtomicU64,
     main_name: Mutex<Option<Arc<str>>>,
     end: Mutex<End>,
+    pub(crate) ending: Ending,
+    manager: OnceLock<ServiceManager>,
+    started: AtomicBool,
     links: Mutex<Vec<Arc<Link>>>,
 }
 
@@ -107,6 +112,9 @@ impl Control {
             utc: AtomicU64::new(0),
             main_name: Mutex::new(None),
             end: Mutex::default(),
+            ending: Ending::default(),
+            manager: OnceLock::new(),
+            started: AtomicBool::new(false),
             links: Mutex::default(),
         })
     }
@@ -203,6 +211,9 @@ impl Control {
             self.note(cause);
         } else {
             let mut end = self.end.lock();
+            if let Some(manager) = self.manager() {
+                manager.stopping(&cause.to_string());
+            }
             if let Some(orderly) = end.cause.replace(cause) {
                 end.push(orderly);
             }
@@ -211,10 +222,47 @@ impl Control {
         self.ring();
     }
 
+    /// Somebody outside asks for an orderly end: a second time, it is forced.
+    pub(crate) fn ask_to_stop(&self, cause: Cause) {
+        let again = self.is_stopping();
+        self.stop(cause);
+        if again && self.ending.force() {
+            self.ring();
+        }
+    }
+
+    /// Tells the service manager how it goes with this application.
+    pub(crate) fn set_manager(&self, manager: ServiceManager) {
+        let _ = self.manager.set(manager);
+    }
+
+    pub(crate) fn manager(&self) -> Option<&ServiceManager> {
+        self.manager.get()
+    }
+
+    /// All that start with the application have been born.
+    pub(crate) fn set_started(&self) {
+        self.started.store(true, Relaxed);
+        if let Some(manager) = self.manager().filter(|_| !self.is_stopping()) {
+            manager.ready(&format!("running {} process(es)", self.population.load(Relaxed)));
+        }
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.started.load(Relaxed)
+    }
+
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.links.lock().clone()
+    }
+
     fn note(&self, cause: Cause) {
         let mut end = self.end.lock();
         if end.cause.is_none() {
             tracing::info!(%cause, "the application ends");
+            if let Some(manager) = self.manager() {
+                manager.stopping(&cause.to_string());
+            }
             end.cause = Some(cause);
         } else {
             end.push(cause);

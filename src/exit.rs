@@ -7,8 +7,9 @@ use std::fmt;
 use std::process::{ExitCode, Termination};
 
 /// The result of a run: why it ended, and how it went. Returned from `main`, it becomes the exit code: 0 for an orderly
-/// end, 1 for a failure (the e-brake, a panic of the main process), 2 when the application could not be started. A
-/// failure is also told on standard error.
+/// end, 1 for a failure (the e-brake, a panic of the main process, something that did not end in time), 2 when the
+/// application could not be started. A failure is also told on standard error. (3 is the code of a program that its
+/// watchdog had to end: see [`shutdown_timeout`](crate::application::Application::shutdown_timeout).)
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Exit {
@@ -45,10 +46,10 @@ impl Exit {
         self.more
     }
 
-    /// Whether it ended as it should.
+    /// Whether it ended as it should, and in time.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        !self.cause.is_failure()
+        !self.cause.is_failure() && self.report.overdue.is_empty()
     }
 
     /// How it went.
@@ -71,8 +72,8 @@ impl Exit {
     pub fn code(&self) -> u8 {
         match &self.cause {
             Cause::NotStarted { .. } => 2,
-            cause if cause.is_failure() => 1,
-            _ => 0,
+            _ if self.is_success() => 0,
+            _ => 1,
         }
     }
 }
@@ -85,6 +86,9 @@ impl fmt::Display for Exit {
         }
         if self.more > 0 {
             write!(f, "\n  and {} more", self.more)?;
+        }
+        for name in &self.report.overdue {
+            write!(f, "\n  {name} took longer than it may")?;
         }
         Ok(())
     }

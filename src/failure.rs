@@ -21,6 +21,7 @@ pub(crate) fn guarded<P: Process>(
     cx: &mut Context<'_, P>,
     call: impl FnOnce(&mut P, &mut Context<'_, P>) -> Result,
 ) {
+    cx.scope.link.hold(cx.vitals.party);
     // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
     match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
         Ok(Ok(())) => {}
@@ -66,6 +67,15 @@ impl<'a> Culprit<'a> {
             let cause = Cause::Failed { process: process.to_owned(), hook: hook.to_owned(), message };
             self.answer(supervision.errors, Some(&supervision), cause);
         }
+    }
+
+    /// It has done something that counts as an error and that stops everything.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn brakes(self, message: String) {
+        self.vitals.address.0.incidents().errors.fetch_add(1, Relaxed);
+        let (process, hook) = (self.vitals.address.name().to_owned(), self.hook.to_owned());
+        self.give_up(true, None, Cause::Failed { process, hook, message });
     }
 
     /// It has panicked.

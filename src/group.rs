@@ -1,5 +1,6 @@
 //! A frequency group as its head ticks it: its schedule of systems, its deadlines, its counters.
 
+use crate::budget::{Budget, Meter, Reading};
 use crate::key::{GroupKey, GroupOptions};
 use crate::overrun::{Grid, Overrun, Verdict};
 use crate::stats::GroupStats;
@@ -9,6 +10,7 @@ use crate::time::Beat;
 use bevy_ecs::schedule::passes::AutoInsertApplyDeferredPass;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A tick that starts later than this share of its period counts as late.
 const LATE: u64 = 10;
@@ -49,6 +51,7 @@ pub(crate) struct Group {
     /// Whether it ticks at all.
     pub(crate) active: bool,
     pub(crate) stats: GroupStats,
+    pub(crate) meter: Meter,
 }
 
 impl Group {
@@ -68,6 +71,7 @@ impl Group {
             has_systems: plan.has_systems,
             active: plan.has_systems,
             stats: GroupStats::default(),
+            meter: Meter::new(Budget::none()),
             key,
         }
     }
@@ -92,6 +96,9 @@ impl Group {
         if let Some(overrun) = options.overrun {
             self.overrun = overrun;
         }
+        if let Some(budget) = options.budget {
+            self.meter.set(budget);
+        }
         let phase = options.phase.map(crate::clock::nanos);
         if let Some(phase) = phase.filter(|&phase| phase != self.phase) {
             if self.active {
@@ -112,6 +119,28 @@ impl Group {
         let before = self.next;
         self.resume_after(now);
         self.stats.paused += self.next - before;
+    }
+
+    /// Holds what a tick has taken against the budget. What is to be said when the e-brake is to be pulled comes back.
+    #[inline]
+    pub(crate) fn account(&mut self, took: u64, now: u64) -> Option<String> {
+        self.stats.busy.record(took);
+        if self.meter.budget.is_none() {
+            return None;
+        }
+        let reading = self.meter.read(took, now);
+        let took = Duration::from_nanos(took);
+        match reading {
+            Reading::Fine => None,
+            Reading::Tell { limit } => {
+                tracing::warn!(group = %self.key, ?took, ?limit, "a tick was over its budget");
+                None
+            }
+            Reading::Act { limit } => {
+                tracing::error!(group = %self.key, ?took, ?limit, "a tick was over its hard budget");
+                self.meter.budget.ebrake.then(|| format!("a tick took {took:?}, over its hard budget of {limit:?}"))
+            }
+        }
     }
 
     /// Decides on the tick that starts now, counts it, and moves on to the next.

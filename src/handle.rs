@@ -46,9 +46,9 @@ impl ApplicationHandle {
     }
 
     /// Ends the application in order: the present tick goes on to its end, then all processes die. The first reason
-    /// holds.
+    /// holds. A second request forces the end: nobody is waited for any more, and what hangs is given a second.
     pub fn stop_application(&self, reason: impl Into<String>) {
-        self.control.stop(Cause::Stopped { by: OUTSIDE.into(), reason: reason.into() });
+        self.control.ask_to_stop(Cause::Stopped { by: OUTSIDE.into(), reason: reason.into() });
     }
 
     /// Pulls the e-brake: no other life begins, every process gets its [`safe_stop`](Process::safe_stop), then all die.

@@ -11,6 +11,7 @@ use crate::scope::{self, Change, Lane, Lent, Scope};
 use crate::systems::{debut, fallback, mailman, placement, rebirth, settle, shutdown};
 use crate::time::{Beat, Time};
 use bevy_ecs::change_detection::CheckChangeTicks;
+use bevy_ecs::entity::EntityHashSet;
 use bevy_ecs::observer::On;
 use bevy_ecs::system::ResMut;
 use bevy_ecs::world::World;
@@ -122,6 +123,7 @@ impl Head {
         }
         scope::of(&mut self.world).started.set(true);
         self.started = true;
+        self.control.set_started();
         self.attend();
         self.refresh_agenda();
     }
@@ -190,6 +192,7 @@ impl Head {
             self.control.brake(&format!("group {}", group.key), reason);
             return now;
         }
+        self.link.live();
         if self.link.has_announced() {
             mailman::sort_announced(scope::of(&mut self.world));
         }
@@ -199,22 +202,57 @@ impl Head {
         let timeline = self.control.timeline();
         let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };
         self.busy_until = end;
-        self.groups[index].stats.busy.record(end.saturating_sub(now));
+        let group = &mut self.groups[index];
+        if let Some(reason) = group.account(end.saturating_sub(now), end) {
+            self.control.brake(&format!("group {}", group.key), reason);
+        }
         if self.beat.is_unsettled() {
             self.adopt();
         }
         end
     }
 
+    /// Whether ticks may begin: not once the end has begun, but while it waits for some.
+    pub(crate) fn may_tick(&self) -> bool {
+        !self.control.is_stopping() || self.control.ending.waits.load(Relaxed) && !self.must_end()
+    }
+
+    /// Whether nobody is waited for any more.
+    fn must_end(&self) -> bool {
+        self.control.is_braked() || self.control.ending.is_forced()
+    }
+
+    /// The deaths of all but those that are not bound to end with the application, and of those that they depend on.
+    /// Whether any of them is left, and is waited for.
+    pub(crate) fn shut_down(&mut self) -> bool {
+        if self.must_end() {
+            return false;
+        }
+        let exempt = shutdown::exempt(&mut self.world);
+        self.control.ending.waits.store(false, Relaxed);
+        self.end_all_but(&exempt);
+        self.control.ending.waits.store(!exempt.is_empty(), Relaxed);
+        !exempt.is_empty()
+    }
+
     /// Motors off if the e-brake is pulled, then the deaths of all.
-    pub(crate) fn shut_down(&mut self) {
-        let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
+    pub(crate) fn shut_down_all(&mut self) {
+        self.control.ending.waits.store(false, Relaxed);
         self.look_at_clock();
         if self.control.is_braked() {
             shutdown::safe_stop_all(&mut self.world);
         }
-        shutdown::end_all(&mut self.world, &cause);
+        self.end_all_but(&EntityHashSet::default());
+    }
+
+    fn end_all_but(&mut self, exempt: &EntityHashSet) {
+        let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
+        self.look_at_clock();
+        shutdown::end_all_but(&mut self.world, exempt, &cause);
         self.world.flush();
+        if self.beat.is_unsettled() {
+            self.adopt();
+        }
     }
 
     /// Whether any group could still tick.
@@ -307,7 +345,9 @@ impl Head {
 
     /// Sleeps until `deadline`, or until the bell rings; returns the time.
     pub(crate) fn sleep_until(&self, deadline: Option<u64>) -> u64 {
+        self.link.set_awake(false);
         self.control.timeline().sleep_until(deadline, &self.link.bell);
+        self.link.set_awake(true);
         self.control.timeline().now()
     }
 

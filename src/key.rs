@@ -1,5 +1,6 @@
 //! Which frequency group is meant, and what may be set of one.
 
+use crate::budget::Budget;
 use crate::frequency::Frequency;
 use crate::overrun::Overrun;
 use bevy_ecs::component::Component;
@@ -68,12 +69,19 @@ impl InGroup {
 pub struct GroupOptions {
     pub(crate) overrun: Option<Overrun>,
     pub(crate) phase: Option<Duration>,
+    pub(crate) budget: Option<Budget>,
 }
 
 impl GroupOptions {
     /// What becomes of ticks that are missed. [`Overrun::Skip`] unless set.
     pub fn overrun(mut self, policy: Overrun) -> Self {
         self.overrun = Some(policy);
+        self
+    }
+
+    /// How long a tick may take. No limits unless set.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budget = Some(budget);
         self
     }
 

@@ -11,6 +11,7 @@ pub mod lifecycle;
 pub mod overrun;
 pub mod renewal;
 pub mod run_level;
+mod service;
 pub mod stats;
 pub mod supervision;
 
@@ -18,6 +19,7 @@ pub mod supervision;
 pub mod body;
 pub mod control;
 pub mod draft;
+mod ending;
 pub mod filter;
 mod id;
 mod incidents;
@@ -45,6 +47,7 @@ pub mod timer;
 // Floor 3: what runs in a tick, and the outside world.
 mod signals;
 pub mod systems;
+pub mod watchdog;
 
 // Floor 4: the roof.
 pub mod application;
@@ -88,6 +91,7 @@ pub mod prelude {
     pub use crate::time::Time;
     pub use crate::timer::TimerId;
     pub use crate::topic::{Latest, Topic};
+    pub use crate::watchdog::Watchdog;
     pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;
     pub use std::time::Duration;

@@ -1,11 +1,12 @@
 //! The line to a head: how other threads reach the World that only its own thread may touch.
 
 use crate::bell::Bell;
+use crate::party::Party;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use parking_lot::Mutex;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Something to be done to a head's World, between two of its ticks.
 pub(crate) type Call = Box<dyn FnOnce(&mut World) + Send>;
@@ -19,6 +20,12 @@ pub(crate) struct Link {
     calls: Mutex<Vec<Call>>,
     announced: AtomicBool,
     mail: Mutex<Vec<(u32, Entity)>>,
+    /// Counted up by all that goes on.
+    pulse: AtomicU64,
+    /// Whether it is at work: not asleep, and not left alone by a program that steps it.
+    awake: AtomicBool,
+    /// Whose hook runs: bits of a [`Party`].
+    holder: AtomicU64,
 }
 
 impl Link {
@@ -31,6 +38,9 @@ impl Link {
             calls: Mutex::default(),
             announced: AtomicBool::new(false),
             mail: Mutex::default(),
+            pulse: AtomicU64::new(0),
+            awake: AtomicBool::new(false),
+            holder: AtomicU64::new(Party::NOBODY.to_bits()),
         }
     }
 
@@ -51,6 +61,41 @@ impl Link {
     pub(crate) fn take_calls(&self) -> Vec<Call> {
         self.waiting.store(false, Ordering::Relaxed);
         std::mem::take(&mut *self.calls.lock())
+    }
+}
+
+/// What the watchdog looks at.
+impl Link {
+    /// The head goes on.
+    #[inline(always)]
+    pub(crate) fn live(&self) {
+        // Its own thread alone writes it: no need for an atomic addition.
+        self.pulse.store(self.pulse.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn pulse(&self) -> u64 {
+        self.pulse.load(Ordering::Relaxed)
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_awake(&self, awake: bool) {
+        self.awake.store(awake, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_awake(&self) -> bool {
+        self.awake.load(Ordering::Relaxed)
+    }
+
+    /// A hook of this process runs now. Of many cheap lives, only each eighth process says so.
+    #[inline(always)]
+    pub(crate) fn hold(&self, holder: Party) {
+        self.holder.store(holder.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Who holds the head, for people to read.
+    pub(crate) fn holder(&self) -> String {
+        let holder = Party::from_bits(self.holder.load(Ordering::Relaxed));
+        holder.with_name(|name| format!("{name:?}")).unwrap_or_else(|| "a plain system, or a call from outside".into())
     }
 }
 

@@ -45,6 +45,17 @@ impl Party {
     /// Nobody: what comes from outside.
     pub(crate) const NOBODY: Self = Self { slot: u32::MAX, tenancy: 0 };
 
+    /// As one word.
+    #[inline(always)]
+    pub(crate) const fn to_bits(self) -> u64 {
+        (self.tenancy as u64) << 32 | self.slot as u64
+    }
+
+    /// The same, back.
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        Self { slot: bits as u32, tenancy: (bits >> 32) as u32 }
+    }
+
     /// A number for one about to move in.
     pub(crate) fn claim() -> Self {
         DIRECTORY.write().claim()

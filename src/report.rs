@@ -1,5 +1,6 @@
 //! How a run went: for people as a table, for machines as JSON.
 
+use crate::budget::Misses;
 use crate::head::Head;
 use crate::mailbox::MailCount;
 use crate::overrun::Overrun;
@@ -37,6 +38,12 @@ pub struct Report {
     pub refused_births: u64,
     /// Births that took longer than a second.
     pub slow_births: u64,
+    /// What did not end in time: deaths, for people to read.
+    pub overdue: Vec<String>,
+    /// How often a head stood still for longer than its watchdog's limit.
+    pub stalls: u64,
+    /// Requests to force the end that were refused.
+    pub refused_forces: u64,
     /// What went through topics, by name of type.
     pub topics: Vec<TopicCount>,
     /// Mail that nobody read: see [`DeadLetter`](crate::control::DeadLetter).
@@ -70,6 +77,8 @@ pub struct GroupReport {
     pub shift: Duration,
     /// How long after their due instant ticks started.
     pub lateness: Summary,
+    /// How often a tick was over its budget.
+    pub budget: Misses,
     /// How long ticks took; on the simulated clock, what their lives consumed.
     pub busy: Summary,
 }
@@ -96,6 +105,8 @@ pub struct ProcessReport {
     pub restarts: u64,
     /// Ticks of its group that passed while it was paused.
     pub paused: u64,
+    /// How often a life was over its budget.
+    pub budget: Misses,
     /// What went through its mailbox.
     pub mail: MailCount,
     /// Why it dies or has died.
@@ -115,12 +126,14 @@ impl Report {
         self.processes.iter().rev().find(|known| known.name.eq_ignore_ascii_case(name))
     }
 
-    /// Everything that failed: errors and panics of processes, failures of plain systems, refused births.
+    /// Everything that failed: errors and panics of processes, failures of plain systems, ticks over their hard budget,
+    /// refused births.
     #[must_use]
     pub fn failures(&self) -> u64 {
         let processes: u64 = self.processes.iter().map(|process| process.errors + process.panics).sum();
         let systems: u64 = self.systems.iter().map(|system| system.failures).sum();
-        processes + self.forgotten.errors + self.forgotten.panics + systems + self.refused_births
+        let ticks: u64 = self.groups.iter().map(|group| group.budget.failures).sum();
+        processes + self.forgotten.errors + self.forgotten.panics + systems + ticks + self.refused_births
     }
 
     /// As one line of JSON.
@@ -146,6 +159,9 @@ pub(crate) fn of(head: &mut Head) -> Report {
         systems: fallback::failures(),
         refused_births: scope.refused_births.get(),
         slow_births: scope.slow_births.get(),
+        overdue: control.ending.overdue(),
+        stalls: control.ending.stalls.load(Relaxed),
+        refused_forces: control.ending.refused.load(Relaxed),
         topics: control.topics.counts(),
         dead_letters: control.dead_letters.load(Relaxed),
         unmatched: control.unmatched.load(Relaxed),
@@ -165,6 +181,7 @@ fn groups(head: &mut Head) -> Vec<GroupReport> {
         late: group.stats.late,
         paused: group.stats.paused,
         shift: Duration::from_nanos(group.stats.shift),
+        budget: group.meter.misses,
         lateness: group.stats.lateness.summary(),
         busy: group.stats.busy.summary(),
     };
@@ -197,6 +214,7 @@ fn processes(head: &mut Head) -> Vec<ProcessReport> {
 
 fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) -> ProcessReport {
     let record = &address.0;
+    let misses = record.known_incidents().and_then(|incidents| Some(incidents.meter.lock().as_ref()?.misses));
     ProcessReport {
         name: address.name().to_owned(),
         kind: kind.to_owned(),
@@ -207,6 +225,7 @@ fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) 
         panics: record.tally(|incidents| &incidents.panics),
         restarts: record.tally(|incidents| &incidents.rebirths),
         paused: record.known_incidents().map_or(0, |incidents| incidents.paused.load(Relaxed)),
+        budget: misses.unwrap_or_default(),
         mail: address.mail_count(),
         ended_by: record.known_incidents().and_then(|incidents| incidents.cause()).map(|cause| cause.to_string()),
     }
@@ -229,6 +248,16 @@ impl fmt::Display for Report {
         }
         if self.dead_letters + self.unmatched > 0 {
             writeln!(f, "{} dead letter(s), {} mail(s) that no filter matched", self.dead_letters, self.unmatched)?;
+        }
+        for name in &self.overdue {
+            writeln!(f, "{name} took longer than it may")?;
+        }
+        if self.stalls + self.refused_forces > 0 {
+            writeln!(
+                f,
+                "{} time(s) a head stood still, {} request(s) to force the end refused",
+                self.stalls, self.refused_forces
+            )?;
         }
         if self.refused_births + self.slow_births > 0 {
             writeln!(f, "{} birth(s) refused, {} took long", self.refused_births, self.slow_births)?;
@@ -257,7 +286,7 @@ impl Report {
         for group in self.groups.iter().filter(|group| !group.shift.is_zero()) {
             writeln!(f, "group {} was delayed by {} in all", group.group, Short(group.shift))?;
         }
-        Ok(())
+        self.groups.iter().try_for_each(|group| write_misses(f, &format!("ticks of {}", group.group), group.budget))
     }
 
     fn write_processes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,9 +303,20 @@ impl Report {
         };
         let head = ["process", "group", "lives", "errors", "panics", "restarts", "paused", "mail", "lost", "state"];
         write_table(f, &head, &order.iter().take(SHOWN).map(row).collect::<Vec<_>>())?;
+        for process in &self.processes {
+            write_misses(f, &format!("lives of {}", process.name), process.budget)?;
+        }
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
         if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }
     }
+}
+
+fn write_misses(f: &mut fmt::Formatter<'_>, what: &str, misses: Misses) -> fmt::Result {
+    let Misses { soft, hard, failures } = misses;
+    if soft + hard == 0 {
+        return Ok(());
+    }
+    writeln!(f, "{what} were over the soft budget {soft} time(s), over the hard one {hard}, of which {failures} acted")
 }
 
 /// Left-aligned first and last column where they are words, right-aligned numbers between.

@@ -97,6 +97,12 @@ impl RunLevel {
         matches!(self, RunLevel::Run | RunLevel::Level3 | RunLevel::Level4 | RunLevel::Level5)
     }
 
+    /// Whether its hooks may run: at every level but `Unset`.
+    #[must_use]
+    pub const fn is_alive(self) -> bool {
+        !matches!(self, RunLevel::Unset)
+    }
+
     /// Whether `next` may follow this level.
     ///
     /// To stay at a level at which the process is running is allowed, and changes nothing. To stay at any other is not:

@@ -11,6 +11,7 @@ use crate::process::Process;
 use crate::report::{self, Report};
 use crate::send::{Recipient, SendError, Sent};
 use crate::signals::Interrupts;
+use crate::watchdog::Guard;
 use bevy_ecs::world::World;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub struct Running {
     ended: bool,
     outside: Outside,
     _interrupts: Option<Interrupts>,
+    _guard: Option<Guard>,
 }
 
 impl std::fmt::Debug for Running {
@@ -54,11 +56,11 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
-    pub(crate) fn new(head: Head, interrupts: Option<Interrupts>) -> Self {
+    pub(crate) fn new(head: Head, interrupts: Option<Interrupts>, guard: Option<Guard>) -> Self {
         let position = head.control.epoch.load(Relaxed);
         head.sharpen();
         let outside = Outside { ids: head.control.new_ids(), control: head.control.clone() };
-        Self { head, position, ended: false, outside, _interrupts: interrupts }
+        Self { head, position, ended: false, outside, _interrupts: interrupts, _guard: guard }
     }
 
     /// Runs everything that is due at the next instant: on the simulated clock at once, else when its time has come.
@@ -95,9 +97,16 @@ impl Running {
 
     /// One instant; `false` when there is none before `limit`, or the application is to end.
     fn advance(&mut self, limit: Option<u64>) -> bool {
+        self.head.link.set_awake(true);
+        let goes_on = !self.head.control.is_stopping() && self.go_on(limit);
+        self.head.link.set_awake(false);
+        goes_on
+    }
+
+    fn go_on(&mut self, limit: Option<u64>) -> bool {
         loop {
             self.head.attend();
-            if self.head.control.is_stopping() {
+            if !self.head.may_tick() {
                 return false;
             }
             if self.head.is_idle() && limit.is_none() {
@@ -128,7 +137,7 @@ impl Running {
         self.head.control.timeline().jump_to(instant);
         self.head.attend();
         while let Some((due, index)) = self.head.next() {
-            if self.head.start_of(due) > instant || self.head.control.is_stopping() {
+            if self.head.start_of(due) > instant || !self.head.may_tick() {
                 break;
             }
             self.head.tick(index, instant);
@@ -138,7 +147,7 @@ impl Running {
     /// Real: all ticks that are due by now, one after the other.
     fn run_late(&mut self, mut now: u64, limit: Option<u64>) {
         while let Some((due, index)) = self.head.next() {
-            if due > now || limit.is_some_and(|limit| due >= limit) || self.head.control.is_stopping() {
+            if due > now || limit.is_some_and(|limit| due >= limit) || !self.head.may_tick() {
                 break;
             }
             now = self.head.tick(index, now);
@@ -148,10 +157,16 @@ impl Running {
 
     fn end(&mut self, cause: Cause) {
         if !std::mem::replace(&mut self.ended, true) {
+            if cause == Cause::Dropped {
+                self.head.control.ending.hurry();
+            }
             if !self.head.control.is_stopping() {
                 self.head.control.stop(cause);
             }
-            self.head.shut_down();
+            self.head.link.set_awake(true);
+            while self.head.shut_down() && self.go_on(None) {}
+            self.head.shut_down_all();
+            self.head.link.set_awake(false);
         }
     }
 }

@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "overrun",
         "renewal",
         "run_level",
+        "service",
         "stats",
         "supervision",
     ],
@@ -29,6 +30,7 @@ const FLOORS: &[&[&str]] = &[
         "body",
         "control",
         "draft",
+        "ending",
         "filter",
         "id",
         "incidents",
@@ -44,7 +46,7 @@ const FLOORS: &[&[&str]] = &[
         "wire",
     ],
     &["ask", "context", "failure", "mailing", "process", "scope", "time", "timer"],
-    &["signals", "systems"],
+    &["signals", "systems", "watchdog"],
     &["application", "exit", "group", "handle", "head", "report", "running"],
 ];
 

@@ -45,6 +45,7 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
 
 /// The end of a life, whatever follows: its last mail, then its `death`.
 pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+    cx.scope.link.live();
     if cx.vitals.address.0.fate() == Fate::Restart {
         mailman::break_off(cx);
     } else {

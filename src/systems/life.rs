@@ -7,6 +7,7 @@ use crate::bell::monotonic;
 use crate::budget::Reading;
 use crate::context::Context;
 use crate::failure::Culprit;
+use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
 use crate::systems::{Step, mailman};
@@ -53,6 +54,7 @@ fn live<P: Process>(lane: u32, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) 
             batch(from_mut(&mut *process), flags, from_mut(vitals), from_mut(private), scope, dear);
         }
     }
+    scope.link.hold(Party::NOBODY);
     watch.stop(lane, scope);
 }
 
@@ -150,6 +152,7 @@ fn run_from<P: Process>(
     let brake = scope.control.brake_flag();
     for (((processes, flags), vitals), privates) in processes.iter_mut().zip(flags).zip(vitals).zip(privates) {
         if Flags::are_clear(flags) && !brake.load(Relaxed) {
+            scope.link.hold(vitals[0].party);
             run_rows::<P, true>(&mut progress, processes, flags, vitals, privates, scope);
         } else {
             run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
@@ -177,6 +180,9 @@ fn run_rows<P: Process, const CLEAR: bool>(
         if look && !admitted(vitals, flags, scope) {
             continue;
         }
+        if !CLEAR {
+            scope.link.hold(vitals.party);
+        }
         let from = if !CLEAR && flags.has(Flags::TIMED) { Some(clock(scope)) } else { None };
         if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {
             Culprit { hook: "life", scope, vitals, flags, pulled: &pulled }.failed(&error);
@@ -197,7 +203,8 @@ fn clock(scope: &Scope) -> u64 {
 fn meter(from: u64, culprit: Culprit<'_>) {
     let (took, address) = (clock(culprit.scope) - from, &culprit.vitals.address);
     let mut slot = address.0.incidents().meter.lock();
-    let Some(reading) = slot.as_mut().map(|meter| meter.read(took, culprit.scope.now())) else { return };
+    let Some(meter) = slot.as_mut() else { return };
+    let (reading, ebrake) = (meter.read(took, culprit.scope.now()), meter.budget.ebrake);
     drop(slot);
     let took = Duration::from_nanos(took);
     match reading {
@@ -205,7 +212,10 @@ fn meter(from: u64, culprit: Culprit<'_>) {
         Reading::Tell { limit } => {
             tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget")
         }
-        Reading::Act { limit } => culprit.errs(format!("took {took:?}, over its hard budget of {limit:?}")),
+        Reading::Act { limit } => {
+            let message = format!("took {took:?}, over its hard budget of {limit:?}");
+            if ebrake { culprit.brakes(message) } else { culprit.errs(message) }
+        }
     }
 }
 

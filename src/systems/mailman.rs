@@ -256,7 +256,7 @@ pub(crate) fn break_off<P: Process>(cx: &mut Context<'_, P>) {
 }
 
 /// Closes a box; what is in it are dead letters.
-fn empty(address: &Address, scope: &Scope) {
+pub(crate) fn empty(address: &Address, scope: &Scope) {
     for mail in address.0.mailbox.close() {
         unread(mail, scope);
     }

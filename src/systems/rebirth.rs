@@ -7,13 +7,14 @@ use crate::lifecycle::Depends;
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Expected, Kind, Outcome, Scope};
+use crate::scope::{self, Expected, Kind, Outcome};
 use crate::systems::death;
 use crate::systems::placement::{find_group, group_of, lane_of};
 use crate::systems::{mailman, marker};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -95,7 +96,7 @@ fn stop(world: &mut World, entity: Entity, fate: Fate, cause: Arc<Cause>) {
         if flags.has(Flags::OVER) && address.0.fate() == Fate::Restart {
             // It waits to be born again: not any more.
             rest(address);
-            drop(address.0.mailbox.close());
+            mailman::empty(address, scope);
         }
         scope.leave(vitals, flags, fate, cause);
     });
@@ -135,7 +136,7 @@ pub(crate) fn start(world: &mut World, entity: Entity) {
 }
 
 /// The processes of this World that one depends on.
-fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
+pub(crate) fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
     let Some(depends) = world.get::<Depends>(entity).cloned() else { return Vec::new() };
     let scope = scope::of(world);
     let found = depends.names().filter_map(|name| scope.control.post.get(name));
@@ -148,6 +149,7 @@ pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Outcome>
     let kind = kind(world, &address);
     let returns = address.0.fate() == Fate::Restart;
     take_place(world, entity, &address);
+    scope::of(world).link.live();
     let scope = scope::of(world);
     let (control, beat) = (scope.control.clone(), scope.beat.clone());
     let clock = || if control.timeline().is_simulated() { beat.consumed() } else { control.timeline().now() };
@@ -296,7 +298,7 @@ fn dependents(world: &mut World, of: &Address) -> Vec<Address> {
             }
         }
     }
-    found.sort_by_key(|address| std::cmp::Reverse((address.0.rank.load(Relaxed), address.0.birth)));
+    found.sort_by_key(|address| Reverse((address.0.rank.load(Relaxed), address.0.birth)));
     found
 }
 
@@ -311,7 +313,16 @@ pub(crate) fn bear_due(world: &mut World) {
 }
 
 /// Nobody is born again any more.
-pub(crate) fn cancel_all(scope: &Scope) {
-    scope.nursery.borrow_mut().clear();
+pub(crate) fn cancel_all(world: &mut World) {
+    let scope = scope::of(world);
     scope.beat.set_cradle(u64::MAX);
+    let waiting = std::mem::take(&mut *scope.nursery.borrow_mut());
+    for Reverse(Expected { entity, .. }) in waiting {
+        with_vitals(world, entity, |vitals, _, scope| {
+            if vitals.address.0.fate() == Fate::Restart {
+                rest(&vitals.address);
+                mailman::empty(&vitals.address, scope);
+            }
+        });
+    }
 }

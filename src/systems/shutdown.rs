@@ -1,14 +1,17 @@
 //! The end of a World's processes, all together.
 
+use crate::bell::monotonic;
 use crate::cause::Cause;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope;
 use crate::systems::rebirth;
-use bevy_ecs::entity::Entity;
+use bevy_ecs::entity::{Entity, EntityHashSet};
 use bevy_ecs::world::World;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 /// Motors off: `safe_stop` of every process of this World, the oldest first.
 pub(crate) fn safe_stop_all(world: &mut World) {
@@ -27,21 +30,59 @@ pub(crate) fn safe_stop_all(world: &mut World) {
     }
 }
 
-/// Ends every process of this World: first condemned, then buried, the youngest first.
-pub(crate) fn end_all(world: &mut World, cause: &Arc<Cause>) {
-    let mut query = world.query::<(&Vitals, &mut Flags)>();
-    let mut living: Vec<(u64, Entity)> = Vec::new();
-    for (vitals, mut flags) in query.iter_mut(world) {
-        if flags.has(Flags::OVER) {
-            continue; // It rests, or its component was taken away and the entity is the user's.
+/// Those that live and are not bound to end with the application, and all that they depend on.
+pub(crate) fn exempt(world: &mut World) -> EntityHashSet {
+    let mut query = world.query::<(Entity, &Vitals, &Flags)>();
+    let unbound = |(_, vitals, flags): &(Entity, &Vitals, &Flags)| !flags.has(Flags::OVER) && !vitals.address.0.bound;
+    let mut open: Vec<Entity> = query.iter(world).filter(unbound).map(|(entity, ..)| entity).collect();
+    let mut exempt = EntityHashSet::default();
+    while let Some(next) = open.pop() {
+        if exempt.insert(next) {
+            open.extend(rebirth::needs(world, next));
         }
-        vitals.address.0.incidents().ends_by(cause.clone());
-        vitals.address.0.set_fate(Fate::End);
+    }
+    exempt
+}
+
+/// Ends every process of this World but a few: first all are condemned, then buried, by falling rank and within one the
+/// youngest first.
+pub(crate) fn end_all_but(world: &mut World, exempt: &EntityHashSet, cause: &Arc<Cause>) {
+    rebirth::cancel_all(world);
+    let mut query = world.query::<(&Vitals, &mut Flags)>();
+    let mut living: Vec<(u32, u64, Entity)> = Vec::new();
+    for (vitals, mut flags) in query.iter_mut(world) {
+        let (address, entity) = (&vitals.address, vitals.address.entity());
+        if flags.has(Flags::OVER) || exempt.contains(&entity) {
+            continue; // One that rests stays at rest.
+        }
+        address.0.incidents().ends_by(cause.clone());
+        address.0.set_fate(Fate::End);
         flags.set(Flags::DYING);
-        vitals.address.set_run_level(RunLevel::Cleanup);
-        living.push((vitals.address.0.birth, vitals.address.entity()));
+        address.set_run_level(RunLevel::Cleanup);
+        living.push((address.0.rank.load(Relaxed), address.0.birth, entity));
     }
     living.sort_unstable_by(|a, b| b.cmp(a));
-    rebirth::bury(world, living.into_iter().map(|(_, entity)| entity).collect());
-    scope::of(world).leaving.borrow_mut().clear();
+    for (.., entity) in living {
+        end_one(world, entity);
+    }
+    let is_exempt = |entity: &Entity| exempt.contains(entity);
+    scope::of(world).leaving.borrow_mut().retain(is_exempt);
+}
+
+/// The death of one, which may take so long and no longer.
+fn end_one(world: &mut World, entity: Entity) {
+    let scope = scope::of(world);
+    let (control, beat) = (scope.control.clone(), scope.beat.clone());
+    let address = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone());
+    let clock = || if control.timeline().is_simulated() { beat.consumed() } else { monotonic() };
+    let from = clock();
+    rebirth::bury(world, vec![entity]);
+    let took = clock().saturating_sub(from);
+    if took > control.ending.each()
+        && let Some(address) = address
+    {
+        let (process, took) = (address.name(), Duration::from_nanos(took));
+        tracing::error!(process, ?took, "its death took longer than it may");
+        control.ending.note_overdue(&format!("the death of {process:?}"));
+    }
 }

@@ -129,7 +129,9 @@ pub(crate) fn start(world: &mut World, entity: Entity) {
             open.extend(needs(world, next));
         }
     }
-    order.sort_by_key(|&next| world.get::<Vitals>(next).map(|vitals| vitals.address.0.rank.load(Relaxed)));
+    order.sort_by_key(|&next| {
+        world.get::<Vitals>(next).map(|vitals| (vitals.address.0.rank.load(Relaxed), vitals.address.0.birth))
+    });
     for next in order {
         begin(world, next, None);
     }

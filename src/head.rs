@@ -97,7 +97,12 @@ impl Head {
 
     /// The births of all that start with the application, one rank after the other.
     pub(crate) fn bear(&mut self, enrolled: &[Address]) {
-        let order = debut::order(&self.world, enrolled);
+        self.link.set_awake(true);
+        self.bear_by_rank(&debut::order(&self.world, enrolled));
+        self.link.set_awake(false);
+    }
+
+    fn bear_by_rank(&mut self, order: &[Address]) {
         let rank = |address: &Address| address.0.rank.load(Relaxed);
         for rank in order.chunk_by(|a, b| rank(a) == rank(b)) {
             let mut prepared = debut::prepare(&mut self.world, rank);

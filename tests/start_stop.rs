@@ -114,7 +114,7 @@ fn a_start_starts_what_it_depends_on_first() {
     assert_eq!(log.take(), ["base born", "left born", "right born", "top born"]);
     running.handle().stop("base", "alone").unwrap();
     running.run_for(ms(100));
-    assert_eq!(log.take(), ["base dead", "top 300", "left 300", "right 300"], "a stop concerns nobody else");
+    assert_eq!(log.take(), ["base dead", "left 300", "right 300", "top 300"], "a stop concerns nobody else");
     running.handle().restart("top", "again").unwrap();
     running.run_for(ms(10));
     assert_eq!(log.take(), ["top dead", "top born"], "what is stopped stays so: nothing of it is started by a restart");

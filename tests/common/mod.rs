@@ -1,6 +1,8 @@
 //! What the tests share: a log, a clock that jumps, and processes whose hooks are closures.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+pub(crate) mod child;
+
 use polycephaly::prelude::*;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

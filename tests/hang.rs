@@ -1,0 +1,149 @@
+//! What hangs, in an OS process of its own: the run still ends in time, names the culprit, and exits with a failing code.
+
+mod common;
+
+use common::child::{self, Outcome};
+use common::{Script, ms, named};
+use polycephaly::prelude::*;
+
+fn hang() -> Result {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Hangs in a hook. Before that, somebody outside asks for the end of the application.
+fn culprit(hook: &str, handle: ApplicationHandle) -> Script {
+    let hangs = move |_: &mut Context<Script>| {
+        handle.stop_application("somebody waits");
+        hang()
+    };
+    match hook {
+        "birth" => Script::new().birth(hangs),
+        "life" => Script::new().life(hangs),
+        "timer" => Script::new().birth(move |cx| {
+            let hangs = hangs.clone();
+            cx.after(Duration::ZERO, move |_, cx| hangs(cx));
+            Ok(())
+        }),
+        "death" => Script::new().death(hangs).life(|cx| {
+            cx.stop_application("done");
+            Ok(())
+        }),
+        "safe_stop" => Script::new().safe_stop(hangs).life(|cx| {
+            cx.ebrake("smoke");
+            Ok(())
+        }),
+        _ => unreachable!("{hook}"),
+    }
+}
+
+/// A hundred cheap lives a tick, of which one hangs in the end.
+fn swarm(application: Application) -> Exit {
+    #[derive(Component)]
+    struct Cheap {
+        lives: u32,
+        hangs: bool,
+        handle: ApplicationHandle,
+    }
+    impl Process for Cheap {
+        fn life(&mut self, _: &mut Context<Self>) -> Result {
+            self.lives += 1;
+            if self.hangs && self.lives == 200 {
+                self.handle.stop_application("somebody waits");
+                hang()?;
+            }
+            Ok(())
+        }
+    }
+    let (handle, mut application) = (application.handle(), application);
+    for number in 0..100 {
+        let cheap = Cheap { lives: 0, hangs: number == 42, handle: handle.clone() };
+        application = application.add_process(cheap, (hz(1000), named(&format!("cheap-{number}"))));
+    }
+    application.run()
+}
+
+/// Not a test of its own: what the child does.
+#[test]
+fn program() {
+    let Some(kind) = child::kind() else { return };
+    let died = Script::new().death(|cx| {
+        println!("{} died", cx.name());
+        Ok(())
+    });
+    let application = Application::new().shutdown_timeout(ms(300)).ctrl_c(false);
+    let application = application.add_process(died, (hz(100), named("bystander")));
+    let exit = match kind.split_once(' ') {
+        Some(("hang", hook)) => {
+            let culprit = culprit(hook, application.handle());
+            application.add_process(culprit, (hz(100), named("culprit"))).run()
+        }
+        Some(("watchdog", action)) => {
+            let watchdog = Watchdog::after(ms(100));
+            let watchdog = if action == "abort" { watchdog.then_abort() } else { watchdog.then_ebrake() };
+            let culprit = Script::new().life(|_| hang());
+            application.watchdog(watchdog).add_process(culprit, (hz(100), named("culprit"))).run()
+        }
+        Some(("swarm", _)) => swarm(application),
+        Some(("system", _)) => {
+            let handle = application.handle();
+            let system = move || {
+                handle.stop_application("somebody waits");
+                hang().unwrap();
+            };
+            application.add_systems(hz(50), system).run()
+        }
+        _ => unreachable!("{kind}"),
+    };
+    println!("ended by itself: {exit}");
+    std::process::exit(exit.code().into());
+}
+
+fn run(kind: &str) -> Outcome {
+    child::run("program", kind)
+}
+
+#[test]
+fn a_hook_that_hangs_is_named_and_the_program_ends_with_three() {
+    for hook in ["birth", "life", "timer", "death", "safe_stop"] {
+        let Outcome { status, out, err } = run(&format!("hang {hook}"));
+        assert_eq!(status.code(), Some(3), "{hook}: {out}{err}");
+        assert!(err.contains("head \"main\" is held by \"culprit\""), "{hook}: {err}");
+        assert!(err.contains("process \"culprit\" has not ended"), "{hook}: {err}");
+        let because = match hook {
+            "safe_stop" => "e-brake pulled by \"culprit\": smoke",
+            "death" => "stopped by \"culprit\": done",
+            _ => "stopped by \"application\": somebody waits",
+        };
+        assert!(err.contains(because), "{hook}: {err}");
+        assert!(!out.contains("ended by itself"), "{hook}: {out}");
+    }
+}
+
+#[test]
+fn a_plain_system_that_hangs_is_told_apart() {
+    let Outcome { status, err, .. } = run("system -");
+    assert_eq!(status.code(), Some(3));
+    assert!(err.contains("head \"main\" is held by a plain system"), "{err}");
+}
+
+#[test]
+fn of_cheap_lives_one_of_eight_is_named() {
+    let Outcome { status, err, .. } = run("swarm -");
+    assert_eq!(status.code(), Some(3));
+    // The first of the block in which it stands: cheap ones are run by eights.
+    let named = err.lines().find(|line| line.starts_with("head")).unwrap();
+    let number: u32 = named.split(['-', '"']).filter_map(|part| part.parse().ok()).next().unwrap();
+    assert!((35..=42).contains(&number), "{named}");
+}
+
+#[test]
+fn the_watchdog_pulls_the_e_brake_or_aborts() {
+    let Outcome { status, err, .. } = run("watchdog ebrake");
+    assert_eq!(status.code(), Some(3), "{err}");
+    assert!(err.contains("e-brake pulled by \"watchdog\": head \"main\" stands still"), "{err}");
+    let Outcome { status, err, .. } = run("watchdog abort");
+    assert_eq!(status.code(), None, "aborted by a signal: {err}");
+    assert!(err.contains("aborted: head \"main\" stands still for") && err.contains("held by \"culprit\""), "{err}");
+}

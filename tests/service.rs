@@ -83,7 +83,7 @@ fn ready_once_then_signs_of_life_then_stopping_before_any_death() {
     let alive = count(&words, "WATCHDOG=1");
     assert!((2..=20).contains(&alive), "{alive} in {words:?}");
     let stopping = words.iter().position(|word| word.contains("STOPPING=1")).unwrap();
-    assert_eq!(words[stopping].trim_end(), "STOPPING=1\nSTATUS=the main process ended (\"main\" died: done)");
+    assert_eq!(words[stopping].trim_end(), "STOPPING=1\nSTATUS=\"main\" dies");
     let death = words.iter().position(|word| word == "DEATH").unwrap();
     assert!(stopping < death, "{words:?}");
 }

@@ -46,6 +46,7 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
 /// The end of a life, whatever follows: its last mail, then its `death`.
 pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     cx.scope.link.live();
+    tell_manager(cx.scope, &cx.vitals.address);
     if cx.vitals.address.0.fate() == Fate::Restart {
         mailman::break_off(cx);
     } else {
@@ -54,6 +55,19 @@ pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     }
     guarded("death", process, cx, P::death);
     leave_group(cx);
+}
+
+/// The service manager hears of the end before the first death, also where that death is what ends the application.
+fn tell_manager(scope: &Scope, address: &Address) {
+    let control = &scope.control;
+    let Some(manager) = control.manager().filter(|_| address.0.fate() != Fate::Restart) else { return };
+    let ends = match control.main_name() {
+        Some(main) => main.eq_ignore_ascii_case(address.name()),
+        None => control.population.load(Relaxed) == 1 && !waits_for_births(scope),
+    };
+    if ends {
+        manager.stopping(&format!("{:?} dies", address.name()));
+    }
 }
 
 /// Takes a process whose death has run out of all that concerns the living.
@@ -104,11 +118,14 @@ pub(crate) fn end_if_last(scope: &Scope, address: &Address) {
     }
 }
 
+fn waits_for_births(scope: &Scope) -> bool {
+    !scope.deferred.borrow().is_empty() || !scope.nursery.borrow().is_empty()
+}
+
 /// Without a main, the application ends when everybody has died and nobody waits to be born.
 pub(crate) fn end_if_all_died(scope: &Scope) {
     let control = &scope.control;
-    let waits = !scope.deferred.borrow().is_empty() || !scope.nursery.borrow().is_empty();
-    let anyone = control.population.load(Relaxed) > 0 || waits;
+    let anyone = control.population.load(Relaxed) > 0 || waits_for_births(scope);
     if !anyone && scope.had_any.get() && control.main_name().is_none() && !control.is_stopping() {
         control.stop(Cause::AllDied);
     }

@@ -4,6 +4,7 @@ use crate::cause::Cause;
 use crate::clock::SpeedError;
 use crate::context::{self, UnknownProcess};
 use crate::control::Control;
+use crate::emitter::Emitter;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::mailing::ProcessInfo;
 use crate::outside::Outside;
@@ -206,6 +207,14 @@ impl ApplicationHandle {
     #[must_use]
     pub fn mail(&self) -> Outside {
         Outside { ids: self.control.new_ids(), control: self.control.clone() }
+    }
+
+    /// What emits events to a process, for threads and devices that work for it.
+    ///
+    /// # Errors
+    /// [`UnknownProcess`] when nobody has this name.
+    pub fn emitter(&self, name: &str) -> Result<Emitter, UnknownProcess> {
+        Ok(Emitter::new(self.find(name)?, self.control.clone()))
     }
 
     fn find(&self, name: &str) -> Result<Address, UnknownProcess> {

@@ -19,7 +19,9 @@ pub mod supervision;
 pub mod body;
 pub mod control;
 pub mod draft;
+pub mod emitter;
 mod ending;
+pub mod event;
 pub mod filter;
 mod id;
 mod incidents;
@@ -69,6 +71,8 @@ pub mod prelude {
     pub use crate::cause::Cause;
     pub use crate::clock::Clock;
     pub use crate::context::Context;
+    pub use crate::emitter::Emitter;
+    pub use crate::event::{EmitError, Event};
     pub use crate::exit::Exit;
     pub use crate::filter::{Filter, Pattern, regex};
     pub use crate::frequency::{Frequency, every, hz};

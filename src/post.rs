@@ -1,5 +1,6 @@
 //! The address book of the application: names to addresses, over all heads.
 
+use crate::event::Inbox;
 use crate::incidents::Incidents;
 use crate::link::Link;
 use crate::mail::Mail;
@@ -35,6 +36,7 @@ pub(crate) struct Record {
     pub(crate) birth: u64,
     pub(crate) name: Cow<'static, str>,
     incidents: OnceLock<Box<Incidents>>,
+    inbox: OnceLock<Box<Inbox>>,
     /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
     pub(crate) rank: AtomicU32,
     level: AtomicI8,
@@ -76,6 +78,7 @@ impl Record {
             mailbox,
             lane: AtomicU32::new(0),
             incidents: OnceLock::new(),
+            inbox: OnceLock::new(),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::End as u8),
@@ -92,6 +95,22 @@ impl Record {
     /// What has happened to it, if anything has.
     pub(crate) fn known_incidents(&self) -> Option<&Incidents> {
         self.incidents.get().map(|incidents| &**incidents)
+    }
+
+    /// Where its events wait.
+    pub(crate) fn inbox(&self) -> &Inbox {
+        self.inbox.get_or_init(Box::default)
+    }
+
+    /// Where its events wait, if it has ever had one.
+    #[inline]
+    pub(crate) fn known_inbox(&self) -> Option<&Inbox> {
+        self.inbox.get().map(|inbox| &**inbox)
+    }
+
+    /// On which list it goes when something waits for it.
+    pub(crate) fn lane(&self) -> u32 {
+        self.lane.load(Relaxed)
     }
 
     /// One of its counters.

@@ -3,11 +3,13 @@
 use crate::ask::Ask;
 use crate::context::Context;
 use crate::draft::{Back, Draft, Nothing};
+use crate::event::Event;
 use crate::filter::Filters;
 use crate::mail::Mail;
 use crate::mailing::Handler;
 use crate::party::Party;
 use crate::post::Address;
+use crate::subject::Subject;
 use crate::timer::Timer;
 use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
@@ -231,10 +233,15 @@ pub(crate) struct Belongings<P: Process> {
     pub(crate) routes: Vec<(Cow<'static, str>, Filters<Handler<P>>)>,
     /// Mail that came by a route and waits for the mailman.
     pub(crate) routed: Vec<(usize, Mail)>,
+    /// Events that have a callback.
+    pub(crate) heard: Vec<(Subject, Listener<P>)>,
     pub(crate) asks: Vec<Ask<P>>,
     /// Questions it has read and not answered.
     pub(crate) owed: Vec<Draft<Back, Nothing>>,
 }
+
+/// What an event calls.
+pub(crate) type Listener<P> = fn(&mut P, &Event, &mut Context<'_, P>) -> Result;
 
 impl<P: Process> Default for Belongings<P> {
     fn default() -> Self {
@@ -245,6 +252,7 @@ impl<P: Process> Default for Belongings<P> {
             filters: Filters::default(),
             routes: Vec::new(),
             routed: Vec::new(),
+            heard: Vec::new(),
             asks: Vec::new(),
             owed: Vec::new(),
         }

@@ -1,6 +1,7 @@
 //! How a run went: for people as a table, for machines as JSON.
 
 use crate::budget::Misses;
+use crate::event::{EventCount, Inbox};
 use crate::head::Head;
 use crate::mailbox::MailCount;
 use crate::overrun::Overrun;
@@ -109,6 +110,8 @@ pub struct ProcessReport {
     pub budget: Misses,
     /// What went through its mailbox.
     pub mail: MailCount,
+    /// What became of its events.
+    pub events: EventCount,
     /// Why it dies or has died.
     pub ended_by: Option<String>,
 }
@@ -227,6 +230,7 @@ fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) 
         paused: record.known_incidents().map_or(0, |incidents| incidents.paused.load(Relaxed)),
         budget: misses.unwrap_or_default(),
         mail: address.mail_count(),
+        events: record.known_inbox().map(Inbox::count).unwrap_or_default(),
         ended_by: record.known_incidents().and_then(|incidents| incidents.cause()).map(|cause| cause.to_string()),
     }
 }
@@ -304,6 +308,14 @@ impl Report {
         let head = ["process", "group", "lives", "errors", "panics", "restarts", "paused", "mail", "lost", "state"];
         write_table(f, &head, &order.iter().take(SHOWN).map(row).collect::<Vec<_>>())?;
         for process in &self.processes {
+            let EventCount { emitted, unheard, refused, lost, .. } = process.events;
+            if emitted + refused > 0 {
+                let name = &process.name;
+                writeln!(
+                    f,
+                    "{name} had {emitted} event(s), {unheard} without a callback, {refused} refused, {lost} lost"
+                )?;
+            }
             write_misses(f, &format!("lives of {}", process.name), process.budget)?;
         }
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;

@@ -74,6 +74,9 @@ fn tell_manager(scope: &Scope, address: &Address) {
 fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
     let Context { vitals, flags, scope, .. } = cx;
     let entity = vitals.address.entity();
+    if let Some(inbox) = vitals.address.0.known_inbox() {
+        inbox.clear();
+    }
     vitals.lives_offset = scope.lives(vitals, **flags);
     flags.clear(Flags::FRESH.and(Flags::BACK).and(Flags::DYING));
     flags.set(Flags::OVER.and(Flags::ABSENT));

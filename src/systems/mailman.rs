@@ -11,6 +11,7 @@ use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Private, Process, Row, Vitals};
 use crate::scope::Scope;
+use crate::systems::events;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::system::Query;
@@ -94,6 +95,9 @@ fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: &mut Co
     }
     if cx.private.0.as_ref().is_some_and(|belongings| !belongings.routed.is_empty()) {
         read_routed(process, cx);
+    }
+    if cx.vitals.address.0.known_inbox().is_some() {
+        events::hear(process, cx);
     }
 }
 

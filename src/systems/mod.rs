@@ -6,6 +6,7 @@
 pub mod birth;
 pub(crate) mod death;
 pub(crate) mod debut;
+pub mod events;
 pub(crate) mod fallback;
 pub(crate) mod hook;
 pub(crate) mod janitor;

@@ -1,0 +1,99 @@
+//! Events at their owner: callbacks by name, run by the mailman's visit.
+
+use crate::context::Context;
+use crate::emitter::Emitter;
+use crate::event::{EmitError, Event};
+use crate::failure::guarded;
+use crate::mail::Delivery;
+use crate::process::{Flags, Process};
+use crate::send::Office;
+use crate::subject::Subject;
+use bevy_ecs::error::Result;
+
+/// Events.
+impl<P: Process> Context<'_, P> {
+    /// Calls back for each event of this name, in any case; instead of what was called before. Whether there was such.
+    pub fn on_event(
+        &mut self,
+        name: impl Into<Subject>,
+        call: fn(&mut P, &Event, &mut Context<'_, P>) -> Result,
+    ) -> bool {
+        let (name, heard) = (name.into(), &mut self.private.belongings().heard);
+        let known = heard.iter_mut().find(|(known, _)| *known == name);
+        match known {
+            Some((_, old)) => {
+                *old = call;
+                true
+            }
+            None => {
+                heard.push((name, call));
+                false
+            }
+        }
+    }
+
+    /// Calls nobody any more for events of this name. Whether somebody was.
+    pub fn remove_event(&mut self, name: &str) -> bool {
+        let Some(belongings) = &mut self.private.0 else { return false };
+        let before = belongings.heard.len();
+        belongings.heard.retain(|(known, _)| !known.as_str().eq_ignore_ascii_case(name));
+        belongings.heard.len() != before
+    }
+
+    /// The names of all events that have a callback, in order.
+    pub fn events(&self) -> Vec<&str> {
+        self.private.0.iter().flat_map(|belongings| &belongings.heard).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Emits an event to this process itself: its callback runs before its next life.
+    ///
+    /// # Errors
+    /// [`EmitError`] with the event, when too many wait.
+    pub fn emit(&mut self, event: impl Into<Event>) -> Result<(), EmitError> {
+        let (scope, address) = (self.scope, &self.vitals.address);
+        address.emit(event.into(), scope.now(), |record| scope.wake(record))
+    }
+
+    /// What emits events to this process, for threads and devices that work for it.
+    #[must_use]
+    pub fn emitter(&self) -> Emitter {
+        Emitter::new(self.vitals.address.clone(), self.scope.control.clone())
+    }
+}
+
+/// Runs the callbacks of what waits.
+#[inline(never)]
+pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+    let address = cx.vitals.address.clone();
+    let Some(inbox) = address.0.known_inbox() else { return };
+    let next_tick = cx.scope.control.delivery.get() == Some(&Delivery::NextTick);
+    let until = if next_tick { cx.scope.now() } else { u64::MAX };
+    for _ in 0..inbox.due(until) {
+        if cx.pulled.get() || cx.flags.has(Flags::DYING) {
+            return; // What is left is lost with its owner.
+        }
+        let Some(event) = inbox.pop() else { break };
+        let heard = cx.private.0.as_ref().map_or(&[][..], |belongings| &belongings.heard);
+        match heard.iter().find(|(name, _)| event.is(name)) {
+            Some(&(_, call)) => guarded("event", process, cx, |process, cx| call(process, &event, cx)),
+            None => unheard(&event, cx),
+        }
+    }
+    if inbox.leave() {
+        cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.entity());
+    }
+}
+
+/// How many names of events without a callback are told apart in the log.
+const LOGGED: usize = 256;
+
+#[cold]
+fn unheard<P: Process>(event: &Event, cx: &mut Context<'_, P>) {
+    cx.vitals.address.0.inbox().note_unheard();
+    let mut logged = cx.scope.unmatched.borrow_mut();
+    let key = format!("event {} of {}", event.name(), cx.vitals.address.name());
+    if logged.len() < LOGGED && logged.insert(key) {
+        let process = cx.vitals.address.name();
+        tracing::warn!(process, %event, "no callback for this event; further ones are only counted");
+    }
+}

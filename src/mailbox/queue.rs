@@ -275,6 +275,12 @@ impl<M: Item> Queue<M> {
         self.urgent = self.urgent.saturating_sub(batch.len() as u32);
     }
 
+    /// Whether any item that waits is `such`.
+    #[inline(always)]
+    pub(super) fn has(&self, such: impl Fn(&M) -> bool) -> bool {
+        self.items.iter().any(such)
+    }
+
     /// See [`Mailbox::take_due`](super::Mailbox::take_due).
     pub(super) fn take_due(&mut self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
         debug_assert!(batch.is_empty());

@@ -60,6 +60,8 @@ enum Step {
     Push { sender: u8, subject: u8, priority: i8, rank: Rank },
     Take(usize),
     TakeOdd,
+    /// Leaves the even ones, and takes so many at most.
+    TakeEarly(usize),
     Close,
     Open,
 }
@@ -72,6 +74,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..6_usize).prop_map(Step::Take),
         1 => Just(Step::Take(usize::MAX)),
         1 => Just(Step::TakeOdd),
+        1 => (0..6_usize).prop_map(Step::TakeEarly),
         1 => Just(Step::Close),
         2 => Just(Step::Open),
     ]
@@ -232,6 +235,12 @@ impl Trial {
             Step::TakeOdd => {
                 let more = self.mailbox.take_due(&mut batch, |note| note.number % 2 == 1);
                 let expected = self.model.take(usize::MAX, |number| number % 2 == 1);
+                self.check(&batch, &expected, more);
+                self.last_of_sender = [0; 3];
+            }
+            Step::TakeEarly(budget) => {
+                let more = self.mailbox.take_early(&mut batch, budget, |note| note.number % 2 == 0);
+                let expected = self.model.take(budget, |number| number % 2 == 1);
                 self.check(&batch, &expected, more);
                 self.last_of_sender = [0; 3];
             }

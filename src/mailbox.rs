@@ -13,7 +13,6 @@ mod threads;
 
 use bevy_ecs::component::Component;
 use queue::{Lost, Queue};
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::hint::black_box;
@@ -180,21 +179,11 @@ impl<M: Item> Mailbox<M> {
     }
 
     /// Like [`take`](Self::take), but leaves what is `late`: sent while this very round of the mailman went on.
+    #[inline]
     pub(crate) fn take_early(&self, batch: &mut VecDeque<M>, budget: usize, late: impl Fn(&M) -> bool) -> bool {
         let mut queue = self.queue.lock();
-        let more = if queue.has(&late) {
-            let left = Cell::new(budget);
-            let early = |item: &M| {
-                !late(item)
-                    && left.get().checked_sub(1).is_some_and(|less| {
-                        left.set(less);
-                        true
-                    })
-            };
-            queue.take_due(batch, early)
-        } else {
-            queue.take(batch, budget)
-        };
+        queue.take(batch, budget);
+        let more = queue.give_back(batch, late);
         drop(queue);
         self.room.notify_all();
         more

@@ -178,6 +178,17 @@ impl<M: Item> Mailbox<M> {
         more
     }
 
+    /// Like [`take`](Self::take), but leaves what is `late`: sent while this very round of the mailman went on.
+    #[inline]
+    pub(crate) fn take_early(&self, batch: &mut VecDeque<M>, budget: usize, late: impl Fn(&M) -> bool) -> bool {
+        let mut queue = self.queue.lock();
+        queue.take(batch, budget);
+        let more = queue.give_back(batch, late);
+        drop(queue);
+        self.room.notify_all();
+        more
+    }
+
     /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
     pub(crate) fn take_due(&self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
         let mut queue = self.queue.lock();

@@ -275,6 +275,22 @@ impl<M: Item> Queue<M> {
         self.urgent = self.urgent.saturating_sub(batch.len() as u32);
     }
 
+    /// Puts what is `late` of a batch just taken back to where it was. Such items are the last ones, as a rule: then nothing
+    /// else is moved.
+    #[inline(always)]
+    pub(super) fn give_back(&mut self, batch: &mut VecDeque<M>, late: impl Fn(&M) -> bool) -> bool {
+        if let Some(first) = batch.iter().position(&late) {
+            for at in (first..batch.len()).rev() {
+                let Some(item) = batch.get(at).is_some_and(&late).then(|| batch.remove(at)).flatten() else { continue };
+                self.urgent += u32::from(item.rank() == Rank::Urgent);
+                self.delivered -= 1;
+                self.items.push_front(item);
+            }
+            self.ready = true;
+        }
+        self.ready
+    }
+
     /// See [`Mailbox::take_due`](super::Mailbox::take_due).
     pub(super) fn take_due(&mut self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
         debug_assert!(batch.is_empty());

@@ -57,9 +57,16 @@ impl Parcel for Note {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Push { sender: u8, subject: u8, priority: i8, rank: Rank },
+    Push {
+        sender: u8,
+        subject: u8,
+        priority: i8,
+        rank: Rank,
+    },
     Take(usize),
     TakeOdd,
+    /// Leaves the even ones, and takes so many at most.
+    TakeEarly(usize),
     Close,
     Open,
 }
@@ -72,6 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..6_usize).prop_map(Step::Take),
         1 => Just(Step::Take(usize::MAX)),
         1 => Just(Step::TakeOdd),
+        1 => (0..6_usize).prop_map(Step::TakeEarly),
         1 => Just(Step::Close),
         2 => Just(Step::Open),
     ]
@@ -148,16 +156,27 @@ impl Model {
         Ok(None)
     }
 
+    /// The first so many in order of delivery, less those that are late.
+    fn take_early(&mut self, budget: usize, late: impl Fn(usize) -> bool) -> Vec<usize> {
+        let first: Vec<usize> = self.sorted().into_iter().take(budget).collect();
+        self.take(usize::MAX, |number| first.contains(&number) && !late(number))
+    }
+
     fn take(&mut self, budget: usize, due: impl Fn(usize) -> bool) -> Vec<usize> {
+        let taken: Vec<_> = self.sorted().into_iter().filter(|it| due(*it)).take(budget).collect();
+        self.waiting.retain(|it| !taken.contains(&it.0));
+        self.count.delivered += taken.len() as u64;
+        taken
+    }
+
+    /// In order of delivery.
+    fn sorted(&self) -> Vec<usize> {
         let mut sorted = self.waiting.clone();
         let order = self.order;
         sorted.sort_by_key(|it| {
             (it.3 != Rank::Urgent, if order == Order::Fifo || it.3 == Rank::Urgent { 0 } else { -it.2 })
         });
-        let taken: Vec<_> = sorted.iter().map(|it| it.0).filter(|it| due(*it)).take(budget).collect();
-        self.waiting.retain(|it| !taken.contains(&it.0));
-        self.count.delivered += taken.len() as u64;
-        taken
+        sorted.iter().map(|it| it.0).collect()
     }
 }
 
@@ -232,6 +251,12 @@ impl Trial {
             Step::TakeOdd => {
                 let more = self.mailbox.take_due(&mut batch, |note| note.number % 2 == 1);
                 let expected = self.model.take(usize::MAX, |number| number % 2 == 1);
+                self.check(&batch, &expected, more);
+                self.last_of_sender = [0; 3];
+            }
+            Step::TakeEarly(budget) => {
+                let more = self.mailbox.take_early(&mut batch, budget, |note| note.number % 2 == 0);
+                let expected = self.model.take_early(budget, |number| number % 2 == 0);
                 self.check(&batch, &expected, more);
                 self.last_of_sender = [0; 3];
             }

@@ -25,7 +25,9 @@ const BUDGET: usize = 1000;
 /// How many subjects without a filter are told apart in the log.
 const LOGGED: usize = 256;
 
-/// Delivers what the mailboxes of a lane hold now. What callbacks send to their own lane waits for the next tick.
+/// Delivers what the mailboxes of a lane hold now. What callbacks send to their own lane meanwhile waits for the next tick,
+/// wherever in the round its recipient stands: a mail makes one hop a tick among processes of one type. If it went on
+/// within the round, a mail handed from each to the next would heap up at the last.
 #[inline]
 pub(crate) fn deliver<P: Process>(lane: u32, rows: &mut Query<Row<P>>, scope: &Scope) {
     if scope.ready.borrow()[lane as usize].is_empty() {
@@ -41,6 +43,7 @@ pub(crate) fn deliver<P: Process>(lane: u32, rows: &mut Query<Row<P>>, scope: &S
 fn deliver_all<P: Process>(round: &[Entity], rows: &mut Query<Row<P>>, scope: &Scope) {
     let mut batch = scope.batch.take();
     let next_tick = scope.control.delivery.get() == Some(&Delivery::NextTick);
+    let mark = scope.ids.peek();
     // Whoever is not here any more is passed over: dead, or moved to another lane, where it has been listed anew.
     let mut ready = rows.iter_many_mut(round);
     while let Some(row) = ready.fetch_next() {
@@ -51,7 +54,13 @@ fn deliver_all<P: Process>(round: &[Entity], rows: &mut Query<Row<P>>, scope: &S
             continue;
         }
         let mailbox = &vitals.address.0.mailbox;
-        let more = if next_tick { take_due(mailbox, &mut batch, scope) } else { mailbox.take(&mut batch, BUDGET) };
+        let more = if next_tick {
+            take_due(mailbox, &mut batch, scope)
+        } else if scope.ids.peek() == mark {
+            mailbox.take(&mut batch, BUDGET)
+        } else {
+            mailbox.take_early(&mut batch, BUDGET, |mail| scope.ids.is_since(mark, mail.id))
+        };
         if more {
             scope.list_ready(vitals.lane, vitals.address.entity());
         }

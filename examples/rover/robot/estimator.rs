@@ -2,7 +2,7 @@
 
 use super::drawing::{RADIANS_PER_COUNT, WHEEL_RADIUS};
 use super::geometry::{Pose, Wheels, wrapped};
-use super::sensors::{FIX_NOISE, GYRO_BIAS, GYRO_NOISE};
+use super::sensors::{Counts, FIX_NOISE, Fix, GYRO_BIAS, GYRO_NOISE, TurnRate};
 use polycephaly::prelude::*;
 
 /// What is estimated, by index: x and y in m, heading in rad, bias of the gyro in rad/s.
@@ -19,21 +19,19 @@ const SLIP: f64 = 0.02 * 0.02;
 const BIAS_WALK: f64 = 1e-4 * 1e-4;
 /// Standard deviation of the start: how well the rover was put down, m and rad.
 const START_NOISE: (f64, f64) = (0.01, 0.02);
+/// Without a reading this young there is no estimate: ten readings may be lost.
+const READING_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Wheels and gyro move the estimate; the camera's fixes hold it, and by holding it reveal the gyro's bias.
+/// Wheels and gyro move the estimate; the camera's fixes hold it, and by holding it reveal the gyro's bias. Publishes its
+/// estimate as a [`Pose`].
 #[derive(Component)]
 pub(crate) struct Estimator {
-    /// Input: the encoders' counts since the start.
-    pub(crate) counts: Wheels<f64>,
-    /// Input: the gyro's rate of turn, rad/s.
-    pub(crate) turn_rate: f64,
-    /// Input: a fix of the camera, taken when used.
-    pub(crate) fix: Option<Pose>,
-    /// Output.
     pub(crate) pose: Pose,
     bias: f64,
     covariance: Matrix,
     last_counts: Option<Wheels<f64>>,
+    /// What the camera has written since the last life.
+    fix: Option<Pose>,
 }
 
 impl Estimator {
@@ -44,13 +42,17 @@ impl Estimator {
         for (state, deviation) in [(X, position), (Y, position), (HEADING, heading), (BIAS, GYRO_BIAS)] {
             covariance[state][state] = deviation * deviation;
         }
-        let (counts, turn_rate) = (Wheels::default(), 0.0);
-        Self { counts, turn_rate, fix: None, pose, bias: 0.0, covariance, last_counts: None }
+        Self { pose, bias: 0.0, covariance, last_counts: None, fix: None }
     }
 
-    /// Moves on by this many metres and seconds.
-    fn predict(&mut self, distance: f64, dt: f64) {
-        let turned = (self.turn_rate - self.bias) * dt;
+    fn on_fix(&mut self, Fix(pose): &Fix, _: &mut Context<Self>) -> Result {
+        self.fix = Some(*pose);
+        Ok(())
+    }
+
+    /// Moves on by this many metres and seconds, at this rate of turn.
+    fn predict(&mut self, distance: f64, turn_rate: f64, dt: f64) {
+        let turned = (turn_rate - self.bias) * dt;
         // Half of the turn before the way, half after: right to the second order.
         let (sin, cos) = (self.pose.heading + turned / 2.0).sin_cos();
         self.pose.x += distance * cos;
@@ -88,10 +90,21 @@ impl Estimator {
 }
 
 impl Process for Estimator {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.on::<Fix>(Self::on_fix);
+        Ok(())
+    }
+
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        let last = self.last_counts.replace(self.counts).unwrap_or(self.counts);
-        let counted = (self.counts.left - last.left + self.counts.right - last.right) / 2.0;
-        self.predict(counted * RADIANS_PER_COUNT * WHEEL_RADIUS, cx.dt().as_secs_f64());
+        let readings = cx.latest_within::<Counts>(READING_TIMEOUT).zip(cx.latest_within::<TurnRate>(READING_TIMEOUT));
+        let Some((counts, turn_rate)) = readings else {
+            // No guessing: whoever needs the pose sees that it grows old.
+            return Err("the sensors are silent".into());
+        };
+        let counts = counts.0;
+        let last = self.last_counts.replace(counts).unwrap_or(counts);
+        let counted = (counts.left - last.left + counts.right - last.right) / 2.0;
+        self.predict(counted * RADIANS_PER_COUNT * WHEEL_RADIUS, turn_rate.0, cx.dt().as_secs_f64());
         if let Some(fix) = self.fix.take() {
             let (position, heading) = FIX_NOISE;
             self.correct(X, fix.x - self.pose.x, position);
@@ -99,6 +112,7 @@ impl Process for Estimator {
             self.correct(HEADING, wrapped(fix.heading - self.pose.heading), heading);
         }
         if self.pose.x.is_finite() && self.pose.y.is_finite() && self.pose.heading.is_finite() {
+            cx.publish(self.pose);
             Ok(())
         } else {
             Err("the estimate has diverged".into())

@@ -3,13 +3,15 @@
 //! | rate    | processes                               | plain systems around them                           |
 //! |---------|-----------------------------------------|-----------------------------------------------------|
 //! | 1000 Hz | left and right [`Motor`]                | the physics engine's step, the referee              |
-//! | 200 Hz  | [`Encoders`], [`Gyro`], [`Estimator`]   | the real world into sensors, readings to the filter |
-//! | 20 Hz   | [`Planner`]                             | the estimate in, wheel speeds out                   |
+//! | 200 Hz  | [`Encoders`], [`Gyro`], [`Estimator`]   | the real world into the sensors                     |
+//! | 20 Hz   | [`Planner`]                             |                                                     |
 //! | 2 Hz    | [`Telemetry`]                           | what it shows                                       |
-//! | 1 Hz    | [`Camera`]                              | the real pose in, a fix out                         |
+//! | 1 Hz    | [`Camera`]                              | the real pose in                                    |
 //!
-//! Each process sees only its own fields: inputs that the [`wiring`] fills in before its life, outputs that the wiring
-//! carries away after it. Nothing but the sensors and the referee ever sees where the rover really is.
+//! Sensors publish their readings, the estimator its pose, the planner its command: topics, of which each reader takes the
+//! latest and minds its age, so that a rover whose planner, estimator or sensor falls silent stands still. The camera's fixes
+//! go by mail, for each counts once. Between robot and world stands the [`wiring`]: nothing but the sensors, the referee and
+//! telemetry ever sees where the rover really is.
 
 pub(crate) mod arena;
 mod estimator;
@@ -69,12 +71,8 @@ pub(crate) fn rover() -> Application {
         .add_systems(control, (wiring::physics, wiring::judge).chain().after(LifeOf::<Motor>))
         .configure_sets(sensing, (LifeOf::<Encoders>, LifeOf::<Gyro>, LifeOf::<Estimator>).chain())
         .add_systems(sensing, wiring::sense.before(LifeOf::<Encoders>))
-        .add_systems(sensing, wiring::readings.after(LifeOf::<Gyro>).before(LifeOf::<Estimator>))
         .add_systems(sensing, trace::record.after(LifeOf::<Estimator>))
-        .add_systems(planning, wiring::estimate.before(LifeOf::<Planner>))
-        .add_systems(planning, wiring::commands.after(LifeOf::<Planner>))
         .add_systems(seeing, wiring::view.before(LifeOf::<Camera>))
-        .add_systems(seeing, wiring::fix.after(LifeOf::<Camera>))
 }
 
 /// Adds the process that prints how it goes, twice a second, or only each so many times.

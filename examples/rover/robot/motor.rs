@@ -1,7 +1,7 @@
 //! 1000 Hz: makes one wheel turn as fast as it is told.
 
 use super::drawing::{MOTOR_CONSTANT, RADIANS_PER_COUNT, SUPPLY};
-use super::geometry::Side;
+use super::geometry::{Side, Wheels};
 use polycephaly::prelude::*;
 use std::time::Duration;
 
@@ -15,21 +15,13 @@ const FILTER: f64 = 0.005;
 /// A command older than this is not obeyed: whoever sent it may be dead. Four commands may be lost.
 const COMMAND_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What a wheel shall do.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub(crate) struct WheelCommand {
-    /// rad/s, forward positive.
-    pub(crate) speed: f64,
-    /// When it was given.
-    pub(crate) issued: Duration,
-}
+/// Topic: what the wheels shall do, rad/s, forward positive.
+pub(crate) struct Command(pub(crate) Wheels<f64>);
 
 /// A velocity controller: proportional and integral, with the motor's known voltage fed forward.
 #[derive(Component)]
 pub(crate) struct Motor {
     pub(crate) side: Side,
-    /// Input: from the planner.
-    pub(crate) command: WheelCommand,
     /// Input: the encoder's counter.
     pub(crate) counts: i64,
     /// Output: to the motor driver, V.
@@ -45,16 +37,7 @@ pub(crate) struct Motor {
 
 impl Motor {
     pub(crate) fn new(side: Side) -> Self {
-        Self {
-            side,
-            command: WheelCommand::default(),
-            counts: 0,
-            voltage: 0.0,
-            speed: 0.0,
-            integral: 0.0,
-            last_counts: 0,
-            period: 0.0,
-        }
+        Self { side, counts: 0, voltage: 0.0, speed: 0.0, integral: 0.0, last_counts: 0, period: 0.0 }
     }
 }
 
@@ -70,8 +53,8 @@ impl Process for Motor {
         let raw = counted * RADIANS_PER_COUNT / self.period;
         self.speed += (raw - self.speed) * self.period / (FILTER + self.period);
 
-        let age = cx.now().saturating_sub(self.command.issued);
-        let target = if age <= COMMAND_TIMEOUT { self.command.speed } else { 0.0 };
+        // No command for so long: stop.
+        let target = cx.latest_within::<Command>(COMMAND_TIMEOUT).map_or(0.0, |command| *command.0.side(self.side));
         let error = target - self.speed;
         let wanted = MOTOR_CONSTANT * target + PROPORTIONAL * error + self.integral;
         self.voltage = wanted.clamp(-SUPPLY, SUPPLY);

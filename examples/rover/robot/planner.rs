@@ -4,7 +4,7 @@
 use super::arena::{START, WAY_POINTS};
 use super::drawing::{TRACK, WHEEL_RADIUS};
 use super::geometry::{Point, Pose, Wheels};
-use super::motor::WheelCommand;
+use super::motor::Command;
 use polycephaly::prelude::*;
 
 /// How far ahead the pursued point is, m: more cuts corners, less weaves.
@@ -19,14 +19,14 @@ const ACCELERATION: f64 = 3.0;
 const PIVOT: f64 = 2.0;
 /// A way point this close is done with, m.
 const REACH: f64 = 0.12;
+/// On an estimate older than this the rover does not drive: ten of them may be lost.
+const POSE_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Turns an estimated pose into wheel speeds.
+/// Turns the estimated [`Pose`] into a [`Command`].
 #[derive(Component, Default)]
 pub(crate) struct Planner {
-    /// Input: where the estimator thinks we are.
-    pub(crate) pose: Pose,
-    /// Output: what each wheel shall do.
-    pub(crate) commands: Wheels<WheelCommand>,
+    /// Where the estimator thinks we are.
+    pose: Pose,
     /// How many way points are done with.
     done: usize,
     /// Commanded speed, m/s.
@@ -67,6 +67,12 @@ impl Planner {
 
 impl Process for Planner {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let Some(pose) = cx.latest_within::<Pose>(POSE_TIMEOUT) else {
+            self.speed = 0.0;
+            cx.publish(Command(Wheels::default()));
+            return Ok(());
+        };
+        self.pose = *pose;
         let (along, length) = self.progress(self.done);
         if along >= length || self.pose.distance_to(Self::leg(self.done).1) < REACH {
             self.done += 1;
@@ -83,8 +89,8 @@ impl Process for Planner {
         self.speed += (wanted - self.speed).clamp(-change, change);
 
         let turn = if pivot == 0.0 { self.speed * curvature } else { pivot }; // rad/s
-        let wheel = |offset: f64| WheelCommand { speed: (self.speed + turn * offset) / WHEEL_RADIUS, issued: cx.now() };
-        self.commands = Wheels { left: wheel(-TRACK / 2.0), right: wheel(TRACK / 2.0) };
+        let wheel = |offset: f64| (self.speed + turn * offset) / WHEEL_RADIUS;
+        cx.publish(Command(Wheels { left: wheel(-TRACK / 2.0), right: wheel(TRACK / 2.0) }));
         Ok(())
     }
 }

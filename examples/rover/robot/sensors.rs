@@ -20,19 +20,27 @@ fn normal(rng: &mut impl Rng, deviation: f64) -> f64 {
     (sum - 6.0) * deviation
 }
 
+/// Topic: both wheels' counts since the start, as the encoders read them.
+pub(crate) struct Counts(pub(crate) Wheels<f64>);
+
+/// Topic: the rate of turn as the gyro reads it, rad/s.
+pub(crate) struct TurnRate(pub(crate) f64);
+
+/// Mail to the estimator: where the camera sees the rover.
+pub(crate) struct Fix(pub(crate) Pose);
+
 /// 200 Hz: both wheels' counters.
 #[derive(Component, Default)]
 pub(crate) struct Encoders {
     /// Input: the real counters.
     pub(crate) truth: Wheels<i64>,
-    /// Output: counts since the start.
-    pub(crate) reading: Wheels<f64>,
 }
 
 impl Process for Encoders {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
         let mut read = |counts: i64| counts as f64 + normal(cx.rng(), ENCODER_NOISE).round();
-        self.reading = Wheels { left: read(self.truth.left), right: read(self.truth.right) };
+        let counts = Wheels { left: read(self.truth.left), right: read(self.truth.right) };
+        cx.publish(Counts(counts));
         Ok(())
     }
 }
@@ -42,8 +50,6 @@ impl Process for Encoders {
 pub(crate) struct Gyro {
     /// Input: the real rate of turn, rad/s.
     pub(crate) truth: f64,
-    /// Output: rad/s.
-    pub(crate) reading: f64,
     bias: f64,
 }
 
@@ -54,7 +60,8 @@ impl Process for Gyro {
     }
 
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        self.reading = self.truth + self.bias + normal(cx.rng(), GYRO_NOISE);
+        let reading = self.truth + self.bias + normal(cx.rng(), GYRO_NOISE);
+        cx.publish(TurnRate(reading));
         Ok(())
     }
 }
@@ -64,18 +71,18 @@ impl Process for Gyro {
 pub(crate) struct Camera {
     /// Input: the real pose.
     pub(crate) truth: Pose,
-    /// Output.
-    pub(crate) fix: Pose,
 }
 
 impl Process for Camera {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
         let (position, heading) = FIX_NOISE;
-        self.fix = Pose {
+        let fix = Pose {
             x: self.truth.x + normal(cx.rng(), position),
             y: self.truth.y + normal(cx.rng(), position),
             heading: wrapped(self.truth.heading + normal(cx.rng(), heading)),
         };
+        // By mail, for each fix is to be used once; of a topic, the estimator would find the same one again and again.
+        cx.send(Mail::to("estimator").subject("fix").body(Fix(fix)))?;
         Ok(())
     }
 }

@@ -7,7 +7,6 @@ use polycephaly::prelude::*;
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Status {
     pub(crate) truth: Pose,
-    pub(crate) estimate: Pose,
     /// m/s
     pub(crate) speed: f64,
     pub(crate) visited: usize,
@@ -36,7 +35,8 @@ impl Process for Telemetry {
         let prints = self.lives.is_multiple_of(self.one_in);
         self.lives += 1;
         if prints {
-            let Status { truth, estimate, speed, visited, missed, laps } = self.status;
+            let Status { truth, speed, visited, missed, laps } = self.status;
+            let Some(estimate) = cx.latest::<Pose>() else { return Ok(()) };
             println!(
                 "{:6.1} s  lap {:<3} {visited:4} visited {missed} missed  at {:+.2} {:+.2} m {:+4.0}°  {speed:.2} m/s  \
                  estimate off by {:4.1} cm {:3.1}°",

@@ -1,0 +1,195 @@
+//! When mail can be read: within the tick down a chain of types, one hop a tick among processes of one type; or, with
+//! `Delivery::NextTick`, in the first tick of the recipient that starts after the instant of sending.
+
+mod common;
+
+use common::{ms, named, simulated};
+use polycephaly::prelude::*;
+
+/// One type of a chain: notes when a number came by, and hands it on, one more.
+#[derive(Component)]
+struct Stage<const N: usize> {
+    next: Option<&'static str>,
+    /// Milliseconds, and the number.
+    seen: Vec<(u64, u64)>,
+}
+
+impl<const N: usize> Stage<N> {
+    fn new(next: Option<&'static str>) -> Self {
+        Self { next, seen: Vec::new() }
+    }
+
+    fn pass(&mut self, number: &u64, cx: &mut Context<Self>) -> Result {
+        self.seen.push((cx.now().as_millis() as u64, *number));
+        if let Some(next) = self.next {
+            cx.send(Mail::to(next).subject("number").body(number + 1))?;
+        }
+        Ok(())
+    }
+}
+
+impl<const N: usize> Process for Stage<N> {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.on::<u64>(Self::pass);
+        Ok(())
+    }
+}
+
+/// Writes one number in its life at `at`.
+#[derive(Component)]
+struct Source {
+    to: &'static str,
+    at: Duration,
+}
+
+impl Process for Source {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        if cx.now() == self.at {
+            cx.send(Mail::to(self.to).subject("number").body(0_u64))?;
+        }
+        Ok(())
+    }
+}
+
+fn seen<const N: usize>(running: &Running, name: &str) -> Vec<(u64, u64)> {
+    running.get::<Stage<N>>(name).unwrap().seen.clone()
+}
+
+/// What three stages in a row saw of a number sent at 100 ms, whether they were added in this order or in the other.
+fn chain(delivery: Delivery, forward: bool) -> [Vec<(u64, u64)>; 3] {
+    let application = simulated().delivery(delivery);
+    let source = Source { to: "a", at: ms(100) };
+    let (a, b, c) = (Stage::<0>::new(Some("b")), Stage::<1>::new(Some("c")), Stage::<2>::new(None));
+    let (named_a, named_b, named_c) = ((hz(10), named("a")), (hz(10), named("b")), (hz(10), named("c")));
+    let application = if forward {
+        let application = application.add_process(source, hz(10));
+        application.add_process(a, named_a).add_process(b, named_b).add_process(c, named_c)
+    } else {
+        let application = application.add_process(c, named_c).add_process(b, named_b).add_process(a, named_a);
+        application.add_process(source, hz(10))
+    };
+    let mut running = application.build().unwrap();
+    running.run_for(ms(800));
+    [seen::<0>(&running, "a"), seen::<1>(&running, "b"), seen::<2>(&running, "c")]
+}
+
+#[test]
+fn a_chain_of_types_hands_on_within_one_tick() {
+    assert_eq!(chain(Delivery::SameTick, true), [[(100, 0)], [(100, 1)], [(100, 2)]]);
+}
+
+#[test]
+fn against_the_order_of_types_each_hop_takes_a_tick() {
+    assert_eq!(chain(Delivery::SameTick, false), [[(200, 0)], [(300, 1)], [(400, 2)]]);
+}
+
+#[test]
+fn with_next_tick_the_order_of_types_does_not_matter() {
+    for forward in [true, false] {
+        assert_eq!(chain(Delivery::NextTick, forward), [[(200, 0)], [(300, 1)], [(400, 2)]], "{forward}");
+    }
+}
+
+#[test]
+fn with_next_tick_it_is_the_first_tick_that_starts_after_the_sending_instant() {
+    // Sent at 300 ms by a group of 10 Hz. Shorter periods go first at one instant, longer ones after: neither reads it then.
+    for (frequency, expected) in [(hz(100), 310), (hz(20), 350), (hz(10), 400), (hz(5), 400), (hz((5, 3)), 600)] {
+        let application = simulated().delivery(Delivery::NextTick);
+        let application = application
+            .add_process(Source { to: "reader", at: ms(300) }, (hz(10), named("source")))
+            .add_process(Stage::<0>::new(None), (frequency, named("reader")));
+        let mut running = application.build().unwrap();
+        running.run_for(ms(1300));
+        assert_eq!(seen::<0>(&running, "reader"), [(expected, 0)], "{frequency}");
+    }
+}
+
+#[test]
+fn with_same_tick_a_longer_period_reads_at_the_very_instant() {
+    for (frequency, expected) in [(hz(100), 310), (hz(20), 350), (hz(5), 400), (hz((10, 3)), 300)] {
+        let application = simulated()
+            .add_process(Source { to: "reader", at: ms(300) }, (hz(10), named("source")))
+            .add_process(Stage::<0>::new(None), (frequency, named("reader")));
+        let mut running = application.build().unwrap();
+        running.run_for(ms(1300));
+        assert_eq!(seen::<0>(&running, "reader"), [(expected, 0)], "{frequency}");
+    }
+}
+
+#[test]
+fn a_late_tick_reads_what_was_sent_before_it_started() {
+    // The source's life at 100 ms takes until 130 ms: the reader's ticks at 100, 110 and 120 ms start late, as one at 130 ms.
+    #[derive(Component)]
+    struct Slow;
+    impl Process for Slow {
+        fn life(&mut self, cx: &mut Context<Self>) -> Result {
+            if cx.now() == ms(100) {
+                cx.send(Mail::to("reader").subject("number").body(0_u64))?;
+                cx.consume(ms(30));
+            }
+            Ok(())
+        }
+    }
+    let mut running = simulated()
+        .delivery(Delivery::NextTick)
+        .add_process(Slow, (hz(200), named("slow")))
+        .add_process(Stage::<0>::new(None), (hz(100), named("reader")))
+        .build()
+        .unwrap();
+    running.run_for(ms(300));
+    assert_eq!(seen::<0>(&running, "reader"), [(130, 0)]);
+}
+
+/// A ring of one type in which everybody holds a number: (milliseconds, number) as one of them saw them.
+fn ring(size: usize, delivery: Delivery) -> Running {
+    let names: Vec<&'static str> = (0..size).map(|index| &*format!("ring-{index}").leak()).collect();
+    let mut application = simulated().delivery(delivery);
+    for (index, name) in names.iter().enumerate() {
+        let link = Stage::<0>::new(Some(names[(index + 1) % size]));
+        application = application.add_process(link, (hz(10), named(name)));
+    }
+    let mut running = application.build().unwrap();
+    for name in names {
+        running.mail(Mail::to(name).subject("number").body(0_u64)).unwrap();
+    }
+    running.run_for(ms(1000));
+    running
+}
+
+#[test]
+fn among_processes_of_one_type_a_mail_makes_one_hop_a_tick() {
+    // More than a mailbox holds: if a mail went on to the next within the round, they would heap up.
+    for delivery in [Delivery::SameTick, Delivery::NextTick] {
+        let mut running = ring(120, delivery);
+        for index in [0, 1, 60, 119] {
+            let seen = seen::<0>(&running, &format!("ring-{index}"));
+            let numbers: Vec<u64> = seen.iter().map(|(_, number)| *number).collect();
+            // Mail from outside at the first instant is read at it, or with NextTick after it.
+            let ticks = if delivery == Delivery::SameTick { 10 } else { 9 };
+            assert_eq!(numbers, Vec::from_iter(0..ticks), "ring-{index} {delivery:?}");
+        }
+        let report = running.report();
+        assert!(report.processes.iter().all(|it| it.errors == 0 && it.mail.refused == 0 && it.mail.high_water <= 2));
+    }
+}
+
+#[test]
+fn more_than_one_tick_may_read_waits_for_the_next() {
+    let application = simulated().add_process(Stage::<0>::new(None), (hz(10), named("reader"), MailboxSize::UNBOUNDED));
+    let mut running = application.build().unwrap();
+    for number in 0..2500_u64 {
+        running.mail(Mail::to("reader").subject("number").body(number)).unwrap();
+    }
+    running.run_for(ms(500));
+    let seen = seen::<0>(&running, "reader");
+    let at = |millis| seen.iter().filter(|(at, _)| *at == millis).count();
+    assert_eq!([at(0), at(100), at(200)], [1000, 1000, 500]);
+    assert!(seen.iter().map(|(_, number)| *number).eq(0..2500), "in order");
+}
+
+#[test]
+fn a_mail_to_oneself_is_read_in_the_next_tick() {
+    let running = ring(1, Delivery::SameTick);
+    let expected: Vec<_> = (0..10).map(|number| (100 * number, number)).collect();
+    assert_eq!(seen::<0>(&running, "ring-0"), expected);
+}

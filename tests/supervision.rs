@@ -4,9 +4,10 @@ mod common;
 
 use common::{Log, Script, diary, ms, named, secs, simulated};
 use polycephaly::prelude::*;
+use std::cell::RefCell;
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Once};
 
 /// Where a process fails, once.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -86,13 +87,18 @@ impl Process for Faulty {
     }
 }
 
-/// What is logged, as lines.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this test has logged. (A subscriber for each run would be told of some events only: what interests whom is
+    /// remembered for all threads.)
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl Write for Lines {
+struct Logged;
+
+impl Write for Logged {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -100,16 +106,13 @@ impl Write for Lines {
     }
 }
 
-impl Lines {
-    /// Runs something, and hands over what it logged.
-    fn of<R>(run: impl FnOnce() -> R) -> (R, Vec<String>) {
-        let lines = Self::default();
-        let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-        let outcome = tracing::subscriber::with_default(subscriber, run);
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-        (outcome, text.lines().map(str::to_owned).collect())
-    }
+/// Runs something, and hands over the lines that it logs.
+fn lines_of<R>(run: impl FnOnce() -> R) -> (R, Vec<String>) {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| tracing_subscriber::fmt().with_writer(|| Logged).with_ansi(false).init());
+    LOGGED.take();
+    let outcome = run();
+    (outcome, String::from_utf8(LOGGED.take()).unwrap().lines().map(str::to_owned).collect())
 }
 
 fn quick(wait: Duration) -> Restart {
@@ -157,7 +160,7 @@ fn every_failure_at_every_place_with_every_answer() {
         };
         let log = Log::default();
         let faulty = Faulty { place, fault, log: log.clone(), left: Arc::new(AtomicU32::new(1)) };
-        let (exit, lines) = Lines::of(|| {
+        let (exit, lines) = lines_of(|| {
             simulated()
                 .add_process(faulty, (hz(10), named("faulty"), supervision))
                 .add_process(Script::new(), hz(10))

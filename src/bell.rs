@@ -58,6 +58,17 @@ impl Bell {
     }
 }
 
+/// Somebody who can be told to look again.
+pub(crate) trait Wake: Send + Sync {
+    fn wake(&self);
+}
+
+impl Wake for Bell {
+    fn wake(&self) {
+        self.ring();
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod os {
     use rustix::thread::futex::{self, Flags, Timespec};

@@ -1,6 +1,7 @@
 //! Why a process or the whole application ended.
 
 use serde::Serialize;
+use std::any::Any;
 use std::fmt;
 
 /// Why a process died, or why the application ended.
@@ -121,5 +122,16 @@ impl fmt::Display for Cause {
                 faults.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
             }
         }
+    }
+}
+
+/// What a panic said.
+pub(crate) fn message_of(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&'static str>() {
+        text
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text
+    } else {
+        "a panic without a message"
     }
 }

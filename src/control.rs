@@ -1,7 +1,9 @@
 //! What all heads of an application share: its time, its post, and whether it is to go on.
 
+use crate::bell::Wake;
 use crate::cause::Cause;
 use crate::clock::{Clock, Timeline, nanos};
+use crate::crowd::Crowd;
 use crate::ending::Ending;
 use crate::id::Ids;
 use crate::link::Link;
@@ -13,7 +15,7 @@ use crate::subject::Subject;
 use crate::topic::Topics;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
 use uuid::Uuid;
 
@@ -21,7 +23,6 @@ use uuid::Uuid;
 const FURTHER: usize = 16;
 
 /// One per application, shared by heads, handles and addresses.
-#[derive(Debug)]
 pub(crate) struct Control {
     timeline: OnceLock<Timeline>,
     pub(crate) post: Post,
@@ -51,6 +52,10 @@ pub(crate) struct Control {
     manager: OnceLock<ServiceManager>,
     started: AtomicBool,
     links: Mutex<Vec<Arc<Link>>>,
+    /// Child threads under the simulated clock.
+    pub(crate) crowd: Crowd,
+    /// All child threads, to be woken when their deadlines move.
+    children: Mutex<Vec<Weak<dyn Wake>>>,
 }
 
 /// The first cause of the end, and what came after it.
@@ -90,6 +95,12 @@ fn nanos_since_1970() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanos)
 }
 
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Control")
+    }
+}
+
 impl Control {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -116,6 +127,8 @@ impl Control {
             manager: OnceLock::new(),
             started: AtomicBool::new(false),
             links: Mutex::default(),
+            crowd: Crowd::default(),
+            children: Mutex::default(),
         })
     }
 
@@ -271,6 +284,21 @@ impl Control {
 
     pub(crate) fn end(&self) -> End {
         self.end.lock().clone()
+    }
+
+    /// One more child thread.
+    pub(crate) fn add_child(&self, child: Weak<dyn Wake>) {
+        let mut children = self.children.lock();
+        if children.len() == children.capacity() {
+            children.retain(|child| child.strong_count() > 0);
+        }
+        children.push(child);
+    }
+
+    /// Wakes every child thread.
+    pub(crate) fn wake_children(&self) {
+        let children: Vec<_> = self.children.lock().iter().filter_map(Weak::upgrade).collect();
+        children.iter().for_each(|child| child.wake());
     }
 
     /// Wakes every head.

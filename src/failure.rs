@@ -1,6 +1,6 @@
 //! Calls a hook of a process so that its error or panic stays its own, and says what follows.
 
-use crate::cause::Cause;
+use crate::cause::{Cause, message_of};
 use crate::context::Context;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
@@ -141,16 +141,5 @@ impl<'a> Culprit<'a> {
                 self.scope.start(fallback);
             }
         }
-    }
-}
-
-/// What a panic said.
-pub(crate) fn message_of(panic: &(dyn Any + Send)) -> &str {
-    if let Some(text) = panic.downcast_ref::<&'static str>() {
-        text
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text
-    } else {
-        "a panic without a message"
     }
 }

@@ -8,6 +8,7 @@ use crate::emitter::Emitter;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::mailing::ProcessInfo;
 use crate::outside::Outside;
+use crate::party::Party;
 use crate::post::Address;
 use crate::process::Process;
 use crate::scope::{self, Change};
@@ -169,6 +170,7 @@ impl ApplicationHandle {
     pub fn set_speed(&self, speed: f64) -> Result<bool, SpeedError> {
         let changed = self.control.timeline().set_speed(speed)?;
         self.control.ring();
+        self.control.wake_children();
         Ok(changed)
     }
 
@@ -206,7 +208,7 @@ impl ApplicationHandle {
     /// Something to send mail from, on one thread that is no process. Make it once and keep it.
     #[must_use]
     pub fn mail(&self) -> Outside {
-        Outside { ids: self.control.new_ids(), control: self.control.clone() }
+        Outside { ids: self.control.new_ids(), control: self.control.clone(), sender: Party::NOBODY }
     }
 
     /// What emits events to a process, for threads and devices that work for it.

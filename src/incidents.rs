@@ -4,6 +4,7 @@ use crate::budget::Meter;
 use crate::cause::Cause;
 use crate::supervision::{Restarts, Supervision};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -14,6 +15,8 @@ pub(crate) struct Incidents {
     pub(crate) panics: AtomicU32,
     /// Births after the first.
     pub(crate) rebirths: AtomicU32,
+    /// Pairs of its locks that were taken in both orders.
+    pub(crate) lock_inversions: AtomicU32,
     /// Ticks of its group that it was paused in.
     pub(crate) paused: AtomicU64,
     /// When a failure was last logged, plus one; 0 for never.
@@ -23,6 +26,25 @@ pub(crate) struct Incidents {
     pub(crate) supervision: Mutex<Option<Arc<Supervision>>>,
     pub(crate) meter: Mutex<Option<Meter>>,
     pub(crate) rebirth: Mutex<Rebirth>,
+    pub(crate) threads: Mutex<ThreadCount>,
+}
+
+/// What became of a process's threads.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ThreadCount {
+    /// Started.
+    pub started: u64,
+    /// Ended and reaped.
+    pub ended: u64,
+    /// Of those, with an error.
+    pub failed: u64,
+    /// Of those, with a panic.
+    pub panicked: u64,
+    /// Left behind, for they did not end in time.
+    pub left: u64,
+    /// What the last failure said.
+    pub last: Option<String>,
 }
 
 /// Where a process is between a death and the next birth.

@@ -14,10 +14,13 @@ pub mod run_level;
 mod service;
 pub mod stats;
 pub mod supervision;
+mod sync;
 
 // Floor 1: mail, and what heads share.
+mod answer;
 pub mod body;
 pub mod control;
+mod crowd;
 pub mod draft;
 pub mod emitter;
 mod ending;
@@ -40,9 +43,11 @@ pub mod wire;
 pub mod ask;
 pub mod context;
 mod failure;
+pub mod lock;
 pub mod mailing;
 pub mod process;
 mod scope;
+pub mod thread;
 pub mod time;
 pub mod timer;
 
@@ -79,6 +84,7 @@ pub mod prelude {
     pub use crate::handle::ApplicationHandle;
     pub use crate::key::{GroupKey, InGroup, Target};
     pub use crate::lifecycle::{Autostart, BoundShutdown, Depends, ParallelBirth};
+    pub use crate::lock::LockGuard;
     pub use crate::mail::{Delivery, Mail};
     pub use crate::mailbox::{MailboxSize, Order, Overflow};
     pub use crate::overrun::Overrun;
@@ -92,6 +98,7 @@ pub mod prelude {
     pub use crate::subject::Subject;
     pub use crate::supervision::{Backoff, Response, Restart, Supervision};
     pub use crate::systems::birth::{SpawnProcess, SpawnProcessCommands};
+    pub use crate::thread::{ChildThread, Slept, Thread};
     pub use crate::time::Time;
     pub use crate::timer::TimerId;
     pub use crate::topic::{Latest, Topic};

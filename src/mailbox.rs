@@ -5,12 +5,12 @@
 //! a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads: it moves parcels.
 
 mod queue;
-mod sync;
 #[cfg(all(test, not(loom_model)))]
 mod tests;
 #[cfg(test)]
 mod threads;
 
+use crate::sync::{Condvar, Mutex, MutexGuard};
 use bevy_ecs::component::Component;
 use queue::{Lost, Queue};
 use std::collections::VecDeque;
@@ -18,7 +18,6 @@ use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Duration;
-use sync::{Condvar, Mutex, MutexGuard};
 
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
 

@@ -10,6 +10,7 @@ use crate::mailing::Handler;
 use crate::party::Party;
 use crate::post::Address;
 use crate::subject::Subject;
+use crate::thread::{Child, ChildThread, Family};
 use crate::timer::Timer;
 use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
@@ -20,6 +21,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// A component that is born, lives so many times a second, and dies.
 ///
@@ -48,6 +50,11 @@ pub trait Process: Component<Mutability = Mutable> + Sized {
     /// Whatever the process deems one: its [`Supervision`](crate::supervision::Supervision) says what follows.
     fn prepare(&mut self) -> Result {
         Ok(())
+    }
+
+    /// The child threads that [`launch_threads`](crate::context::Context::launch_threads) starts.
+    fn threads(&mut self) -> Vec<ChildThread> {
+        Vec::new()
     }
 
     /// Set-up, once, before the first life, and again after each restart.
@@ -238,6 +245,9 @@ pub(crate) struct Belongings<P: Process> {
     pub(crate) asks: Vec<Ask<P>>,
     /// Questions it has read and not answered.
     pub(crate) owed: Vec<Draft<Back, Nothing>>,
+    /// Its child threads, and what it shares with them: its locks among others.
+    pub(crate) children: Vec<Child>,
+    pub(crate) family: Option<Arc<Family>>,
 }
 
 /// What an event calls.
@@ -255,6 +265,8 @@ impl<P: Process> Default for Belongings<P> {
             heard: Vec::new(),
             asks: Vec::new(),
             owed: Vec::new(),
+            children: Vec::new(),
+            family: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::run_level::RunLevel;
 use crate::scope::{self, Forgotten};
 use crate::stats::{Summary, as_nanos};
 use crate::systems::fallback::{self, SystemFailures};
+use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -112,6 +113,10 @@ pub struct ProcessReport {
     pub mail: MailCount,
     /// What became of its events.
     pub events: EventCount,
+    /// What became of its child threads.
+    pub threads: ThreadCount,
+    /// Pairs of its locks that were taken in both orders: found in debug builds only.
+    pub lock_inversions: u64,
     /// Why it dies or has died.
     pub ended_by: Option<String>,
 }
@@ -230,6 +235,8 @@ fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) 
         paused: record.known_incidents().map_or(0, |incidents| incidents.paused.load(Relaxed)),
         budget: misses.unwrap_or_default(),
         mail: address.mail_count(),
+        lock_inversions: record.tally(|incidents| &incidents.lock_inversions),
+        threads: record.known_incidents().map(|incidents| incidents.threads.lock().clone()).unwrap_or_default(),
         events: record.known_inbox().map(Inbox::count).unwrap_or_default(),
         ended_by: record.known_incidents().and_then(|incidents| incidents.cause()).map(|cause| cause.to_string()),
     }
@@ -317,6 +324,17 @@ impl Report {
                 )?;
             }
             write_misses(f, &format!("lives of {}", process.name), process.budget)?;
+            let ThreadCount { started, ended, failed, panicked, left, last } = &process.threads;
+            if *started > 0 {
+                let name = &process.name;
+                writeln!(
+                    f,
+                    "{name} had {started} thread(s): {ended} ended, {failed} failed, {panicked} panicked, {left} left"
+                )?;
+            }
+            if let Some(last) = last {
+                writeln!(f, "the last failure of its threads: {last}")?;
+            }
         }
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
         if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::handle::ApplicationHandle;
 use crate::head::Head;
 use crate::outside::Outside;
+use crate::party::Party;
 use crate::process::Process;
 use crate::report::{self, Report};
 use crate::send::{Recipient, SendError, Sent};
@@ -59,7 +60,7 @@ impl Running {
     pub(crate) fn new(head: Head, interrupts: Option<Interrupts>, guard: Option<Guard>) -> Self {
         let position = head.control.epoch.load(Relaxed);
         head.sharpen();
-        let outside = Outside { ids: head.control.new_ids(), control: head.control.clone() };
+        let outside = Outside { ids: head.control.new_ids(), control: head.control.clone(), sender: Party::NOBODY };
         Self { head, position, ended: false, outside, _interrupts: interrupts, _guard: guard }
     }
 
@@ -109,11 +110,12 @@ impl Running {
             if !self.head.may_tick() {
                 return false;
             }
-            if self.head.is_idle() && limit.is_none() {
+            let threads = self.head.control.crowd.next_wake();
+            if self.head.is_idle() && threads == u64::MAX && limit.is_none() {
                 self.head.control.stop(Cause::Idle);
                 return false;
             }
-            let next = self.head.next_start();
+            let next = self.head.next_start().into_iter().chain(Some(threads).filter(|&at| at != u64::MAX)).min();
             let next = next.filter(|&start| limit.is_none_or(|limit| start < limit));
             if self.head.control.timeline().is_simulated() {
                 let Some(start) = next else { return false };
@@ -134,7 +136,9 @@ impl Running {
 
     /// Simulated: all ticks that start at this instant.
     fn run_instant(&mut self, instant: u64) {
-        self.head.control.timeline().jump_to(instant);
+        let timeline = self.head.control.timeline();
+        self.head.control.crowd.run_due(instant, timeline, || false);
+        timeline.jump_to(instant);
         self.head.attend();
         while let Some((due, index)) = self.head.next() {
             if self.head.start_of(due) > instant || !self.head.may_tick() {

@@ -5,6 +5,7 @@
 
 use crate::cause::Cause;
 use crate::control::Control;
+use crate::frequency::Frequency;
 use crate::id::Ids;
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
@@ -91,6 +92,10 @@ pub(crate) struct Kind {
     pub(crate) birth: fn(&mut World, Entity, Option<Outcome>),
     /// Runs the process's `death`, and leaves it where it is.
     pub(crate) retire: fn(&mut World, Entity),
+    /// Tells the process's threads to end, and waits for none.
+    pub(crate) halt: fn(&mut World, Entity),
+    /// Tells the process's threads how often it lives from now on.
+    pub(crate) regrouped: fn(&mut World, Entity, Frequency),
     /// Gives the process a new state, if its settings say which.
     pub(crate) renew: fn(&mut World, Entity),
     /// Runs the process's `safe_stop`.
@@ -192,10 +197,12 @@ pub(crate) struct Scope {
     pub(crate) graveyard: RefCell<Graveyard>,
     /// Whether anybody has ever been born.
     pub(crate) had_any: Cell<bool>,
+    /// Whether any process of this head has ever had a thread.
+    pub(crate) has_threads: Cell<bool>,
     /// Births that took long.
     pub(crate) slow_births: Cell<u64>,
     pub(crate) refused_births: Cell<u64>,
-    pub(crate) global_frequency: Cell<crate::frequency::Frequency>,
+    pub(crate) global_frequency: Cell<Frequency>,
 }
 
 impl Scope {
@@ -226,6 +233,7 @@ impl Scope {
             joined: RefCell::default(),
             graveyard: RefCell::default(),
             had_any: Cell::new(false),
+            has_threads: Cell::new(false),
             slow_births: Cell::new(0),
             refused_births: Cell::new(0),
             global_frequency: Cell::new(crate::frequency::hz(30)),

@@ -25,10 +25,13 @@ const FLOORS: &[&[&str]] = &[
         "service",
         "stats",
         "supervision",
+        "sync",
     ],
     &[
+        "answer",
         "body",
         "control",
+        "crowd",
         "draft",
         "emitter",
         "ending",
@@ -47,7 +50,7 @@ const FLOORS: &[&[&str]] = &[
         "topic",
         "wire",
     ],
-    &["ask", "context", "failure", "mailing", "process", "scope", "time", "timer"],
+    &["ask", "context", "failure", "lock", "mailing", "process", "scope", "thread", "time", "timer"],
     &["signals", "systems", "watchdog"],
     &["application", "exit", "group", "handle", "head", "report", "running"],
 ];

@@ -94,7 +94,7 @@ fn a_process_restarts_itself_by_its_run_level() {
         }
         Ok(())
     });
-    simulated().add_process(p, (hz(10), named("p"))).run_for(ms(300));
+    simulated().add_process(p, (hz(10), named("p"))).run_for(ms(300)).assert_clean();
     assert_eq!(log.take(), ["p born", "p 0", "p 100", "p dead", "p born", "p 200", "p dead"]);
 }
 
@@ -181,7 +181,8 @@ fn births_go_by_rank_and_deaths_the_other_way() {
         .add_process(diary(&log), (hz(10), named("imu"), Depends::on(["power"])))
         .add_process(diary(&log), (hz(10), named("lamp")))
         .add_process(diary(&log), (hz(10), named("power")))
-        .run_for(ms(1));
+        .run_for(ms(1))
+        .assert_clean();
     let lines = log.take();
     let events: Vec<&str> = lines.iter().map(String::as_str).filter(|line| !line.ends_with('0')).collect();
     assert_eq!(

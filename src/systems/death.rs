@@ -10,7 +10,7 @@ use crate::post::{Address, Fate};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{Departed, Lent, Scope};
-use crate::systems::mailman;
+use crate::systems::{mailman, threads};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::lifecycle::Remove;
 use bevy_ecs::observer::On;
@@ -47,6 +47,7 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
 pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     cx.scope.link.live();
     tell_manager(cx.scope, &cx.vitals.address);
+    threads::end_all(cx);
     if cx.vitals.address.0.fate() == Fate::Restart {
         mailman::break_off(cx);
     } else {

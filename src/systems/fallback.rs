@@ -1,6 +1,6 @@
 //! The fallback handler: an error or panic of a plain system is counted and logged, and never ends the run.
 
-use crate::failure::message_of;
+use crate::cause::message_of;
 use crate::link::Call;
 use bevy_ecs::error::{BevyError, ErrorContext, FallbackErrorHandler};
 use bevy_ecs::world::World;

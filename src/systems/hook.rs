@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::guarded;
+use crate::frequency::Frequency;
 use crate::process::{Flags, Process, Row};
 use crate::renewal::Renewal;
 use crate::run_level::RunLevel;
@@ -84,4 +85,20 @@ pub(crate) fn retire<P: Process>(world: &mut World, entity: Entity) {
 /// Runs `safe_stop` of one process.
 pub(crate) fn safe_stop<P: Process>(world: &mut World, entity: Entity) {
     visit::<P>(world, entity, |process, mut cx| guarded("safe_stop", process, &mut cx, P::safe_stop));
+}
+
+/// Tells the threads of one process to end.
+pub(crate) fn halt<P: Process>(world: &mut World, entity: Entity) {
+    visit::<P>(world, entity, |_, cx| {
+        cx.private.0.iter().flat_map(|belongings| &belongings.children).for_each(|child| child.shared.stop());
+    });
+}
+
+/// Tells the threads of one process how often it lives from now on.
+pub(crate) fn regrouped<P: Process>(world: &mut World, entity: Entity, frequency: Frequency) {
+    visit::<P>(world, entity, |_, cx| {
+        if let Some(family) = cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref()) {
+            *family.frequency.lock() = frequency;
+        }
+    });
 }

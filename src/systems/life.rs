@@ -210,7 +210,7 @@ fn meter(from: u64, culprit: Culprit<'_>) {
     match reading {
         Reading::Fine => {}
         Reading::Tell { limit } => {
-            tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget")
+            tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget");
         }
         Reading::Act { limit } => {
             let message = format!("took {took:?}, over its hard budget of {limit:?}");

@@ -11,7 +11,7 @@ use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Private, Process, Row, Vitals};
 use crate::scope::Scope;
-use crate::systems::events;
+use crate::systems::{events, threads};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::system::Query;
@@ -105,6 +105,12 @@ fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: &mut Co
     if cx.private.0.as_ref().is_some_and(|belongings| !belongings.routed.is_empty()) {
         read_routed(process, cx);
     }
+    let ended = |belongings: &crate::process::Belongings<P>| {
+        belongings.family.as_ref().is_some_and(|family| family.has_ended_threads())
+    };
+    if cx.private.0.as_deref().is_some_and(ended) {
+        threads::reap(process, cx);
+    }
     if cx.vitals.address.0.known_inbox().is_some() {
         events::hear(process, cx);
     }
@@ -130,11 +136,13 @@ fn unread(mail: Mail, scope: &Scope) {
 /// One mail: an answer, a poison pill, or something for the filters.
 #[inline(always)]
 fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
-    if mail.is_reply()
-        && let Some(ask) = take_ask(cx.private, |ask| ask.thread == mail.thread)
-    {
-        return answer(ask, mail, process, cx);
-    }
+    let mail = match mail.is_reply() {
+        true => match answer(mail, process, cx) {
+            Some(mail) => mail,
+            None => return,
+        },
+        false => mail,
+    };
     if cx.scope.control.pill.get().is_some_and(|pill| mail.subject_is(pill)) {
         return swallow(&mail, cx);
     }
@@ -149,10 +157,18 @@ fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut 
     }
 }
 
+/// Hands a reply to whoever waits for it: the process, or one of its threads. Back, when nobody does.
 #[inline(never)]
-fn answer<P: Process>(ask: Ask<P>, mail: Mail, process: &mut P, cx: &mut Context<'_, P>) {
+fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> Option<Mail> {
+    let Some(ask) = take_ask(cx.private, |ask| ask.thread == mail.thread) else {
+        return match cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref()) {
+            Some(family) => family.answer(mail),
+            None => Some(mail),
+        };
+    };
     let outcome = ask.outcome(mail);
     guarded("mail", process, cx, |process, cx| ask.resolve(outcome, process, cx));
+    None
 }
 
 #[inline(never)]

@@ -18,6 +18,7 @@ pub(crate) mod placement;
 pub(crate) mod rebirth;
 pub(crate) mod settle;
 pub(crate) mod shutdown;
+pub mod threads;
 
 use bevy_ecs::schedule::SystemSet;
 

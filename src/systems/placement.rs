@@ -72,6 +72,8 @@ pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
         prepare: hook::prepare::<P>,
         birth: hook::birth::<P>,
         retire: hook::retire::<P>,
+        halt: hook::halt::<P>,
+        regrouped: hook::regrouped::<P>,
         renew: hook::renew::<P>,
         safe_stop: hook::safe_stop::<P>,
         ring: janitor::ring_one::<P>,
@@ -160,6 +162,16 @@ fn regroup(world: &mut World, entity: Entity) {
     process.remove_by_id(old);
     marker::insert(&mut process, new);
     follow_mail(world, entity);
+    tell_threads(world, entity, left.kind);
+}
+
+/// Threads keep the rhythm of their owner.
+fn tell_threads(world: &mut World, entity: Entity, kind: u32) {
+    if scope::of(world).has_threads.get() {
+        let (key, _) = group_of(world, entity);
+        let regrouped = scope::of(world).kinds.borrow()[kind as usize].regrouped;
+        regrouped(world, entity, key.frequency);
+    }
 }
 
 fn follow_mail(world: &mut World, entity: Entity) {

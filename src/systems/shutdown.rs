@@ -62,11 +62,23 @@ pub(crate) fn end_all_but(world: &mut World, exempt: &EntityHashSet, cause: &Arc
         living.push((address.0.rank.load(Relaxed), address.0.birth, entity));
     }
     living.sort_unstable_by(|a, b| b.cmp(a));
-    for (.., entity) in living {
-        end_one(world, entity);
+    // All threads of one rank are told to end before any is waited for.
+    for rank in living.chunk_by(|a, b| a.0 == b.0) {
+        halt(world, rank);
+        rank.iter().for_each(|&(.., entity)| end_one(world, entity));
     }
     let is_exempt = |entity: &Entity| exempt.contains(entity);
     scope::of(world).leaving.borrow_mut().retain(is_exempt);
+}
+
+fn halt(world: &mut World, rank: &[(u32, u64, Entity)]) {
+    if scope::of(world).has_threads.get() {
+        for &(.., entity) in rank {
+            let Some(kind) = world.get::<Vitals>(entity).map(|vitals| vitals.address.0.kind) else { continue };
+            let halt = scope::of(world).kinds.borrow()[kind as usize].halt;
+            halt(world, entity);
+        }
+    }
 }
 
 /// The death of one, which may take so long and no longer.

@@ -1,0 +1,48 @@
+//! Locks and conditions: parking_lot's, or loom's where every order of threads is tried.
+
+#[cfg(not(all(loom_model, test)))]
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+
+#[cfg(all(loom_model, test))]
+pub(crate) use loom::sync::MutexGuard;
+
+#[cfg(all(loom_model, test))]
+pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+#[cfg(all(loom_model, test))]
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().expect("no test panics under the lock")
+    }
+}
+
+#[cfg(all(loom_model, test))]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+#[cfg(all(loom_model, test))]
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
+
+/// Waits until somebody notifies.
+#[cfg(not(all(loom_model, test)))]
+pub(crate) fn wait<'a, T>(condition: &Condvar, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.wait(&mut guard);
+    guard
+}
+
+/// Waits until somebody notifies.
+#[cfg(all(loom_model, test))]
+pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.0.wait(guard).expect("no test panics under the lock")
+}

@@ -1,0 +1,326 @@
+//! Child threads and locks at their owner: adding, starting, reaping, and the end.
+
+use crate::bell::{Bell, Wake};
+use crate::context::Context;
+use crate::failure::Culprit;
+use crate::lock::{DuplicateLock, LockGuard, LockInfo, Taker, UnknownLock};
+use crate::process::{Belongings, Process};
+use crate::thread::{
+    Child, ChildThread, DuplicateThread, Family, Progress, Removal, Shared, Thread, ThreadInfo, UnknownThread,
+};
+use bevy_ecs::error::Result;
+use std::borrow::Cow;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Child threads.
+impl<P: Process> Context<'_, P> {
+    /// Adds a child thread and starts it. For other wishes, see [`add_child`](Self::add_child).
+    ///
+    /// # Errors
+    /// As [`add_child`](Self::add_child).
+    pub fn add_thread(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        work: impl FnOnce(&Thread) -> Result + Send + 'static,
+    ) -> Result {
+        self.add_child(ChildThread::new(name, work))
+    }
+
+    /// Adds a child thread, and starts it unless it says otherwise. Its owner's death tells it to end, and waits for it
+    /// unless it is a daemon.
+    ///
+    /// # Errors
+    /// [`DuplicateThread`] with the thread, when there is one of this name; what the operating system says, when it gives
+    /// no thread.
+    pub fn add_child(&mut self, child: ChildThread) -> Result {
+        let family = self.family();
+        self.scope.has_threads.set(true);
+        let children = &mut self.private.belongings().children;
+        if children.iter().any(|known| known.is_called(&child.name) && !known.shared.has_ended()) {
+            Err(DuplicateThread { owner: family.owner.name().to_owned(), thread: child })?;
+        } else {
+            let start = child.start;
+            children.push(Child::new(child, &family));
+            if start {
+                let last = children.len() - 1;
+                self.start_child(last)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts a thread that was added without. One that has been started goes on.
+    ///
+    /// # Errors
+    /// [`UnknownThread`] when there is none of this name; what the operating system says, when it gives no thread.
+    pub fn start_thread(&mut self, name: &str) -> Result {
+        let at = self.find_child(name)?;
+        self.start_child(at)
+    }
+
+    fn start_child(&mut self, at: usize) -> Result {
+        let family = self.family();
+        let child = &mut self.private.belongings().children[at];
+        if child.start(&family)? {
+            self.vitals.address.0.incidents().threads.lock().started += 1;
+        }
+        Ok(())
+    }
+
+    /// Adds the threads that the process [declares](Process::threads), and starts all that wait to be started.
+    ///
+    /// # Errors
+    /// As [`add_child`](Self::add_child), at the first that can't be started.
+    pub fn launch_threads(&mut self, process: &mut P) -> Result {
+        for child in process.threads() {
+            self.add_child(child)?;
+        }
+        for at in 0..self.private.belongings().children.len() {
+            self.start_child(at)?;
+        }
+        Ok(())
+    }
+
+    /// Tells a thread to end, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`UnknownThread`] when there is none of this name.
+    pub fn stop_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
+        let at = self.find_child(name)?;
+        self.private.belongings().children[at].shared.stop();
+        Ok(())
+    }
+
+    /// Has a thread look at once at the condition of its [light sleep](Thread::light_sleep).
+    ///
+    /// # Errors
+    /// [`UnknownThread`] when there is none of this name.
+    pub fn wake_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
+        let at = self.find_child(name)?;
+        self.private.belongings().children[at].shared.wake_up();
+        Ok(())
+    }
+
+    /// All threads of this process, as they were added. Those that have ended are reaped before the next life.
+    #[must_use]
+    pub fn threads(&self) -> Vec<ThreadInfo> {
+        self.private.0.iter().flat_map(|belongings| &belongings.children).map(Child::info).collect()
+    }
+
+    /// One thread of this process.
+    ///
+    /// # Errors
+    /// [`UnknownThread`] when there is none of this name.
+    pub fn thread(&self, name: &str) -> Result<ThreadInfo, UnknownThread> {
+        let found = self.threads().into_iter().find(|thread| thread.name.eq_ignore_ascii_case(name));
+        found.ok_or_else(|| self.unknown_thread(name))
+    }
+
+    /// Takes a thread away that has not been started, or has ended.
+    ///
+    /// # Errors
+    /// [`UnknownThread`] when there is none of this name.
+    pub fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
+        let at = self.find_child(name)?;
+        let child = &self.private.belongings().children[at];
+        if matches!(child.shared.progress(), Progress::Running) {
+            return Ok(Removal::StillRunning);
+        }
+        let child = self.private.belongings().children.remove(at);
+        self.account(child);
+        Ok(Removal::Removed)
+    }
+
+    /// Takes several threads away: one answer each, in order.
+    pub fn remove_threads<'n>(
+        &mut self,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Vec<Result<Removal, UnknownThread>> {
+        names.into_iter().map(|name| self.remove_thread(name)).collect()
+    }
+
+    fn find_child(&mut self, name: &str) -> Result<usize, UnknownThread> {
+        let at = self.private.belongings().children.iter().rposition(|child| child.is_called(name));
+        at.ok_or_else(|| self.unknown_thread(name))
+    }
+
+    fn unknown_thread(&self, name: &str) -> UnknownThread {
+        let known = self.threads().into_iter().map(|thread| thread.name).collect();
+        UnknownThread { owner: self.name().to_owned(), name: name.to_owned(), known }
+    }
+
+    /// What this process shares with its threads.
+    fn family(&mut self) -> Arc<Family> {
+        let (address, control, frequency) = (self.vitals.address.clone(), self.scope.control.clone(), self.frequency());
+        self.private.belongings().family.get_or_insert_with(|| Family::new(address, control, frequency)).clone()
+    }
+
+    /// Takes note of how a thread has ended, if it was ever started. What its owner's supervision is to answer comes back.
+    fn account(&mut self, mut child: Child) -> Option<Progress> {
+        let progress = child.shared.progress();
+        let running = child.running.take()?;
+        // It has ended but for its last breath.
+        let _ = running.join();
+        self.family().reaped();
+        let mut count = self.vitals.address.0.incidents().threads.lock();
+        count.ended += 1;
+        let (process, thread) = (self.vitals.address.name(), &*child.shared.name);
+        match &progress {
+            Progress::Failed(message) => {
+                tracing::error!(process, thread, "{message}");
+                count.failed += 1;
+                count.last = Some(format!("{thread}: {message}"));
+            }
+            Progress::Panicked(message) => {
+                tracing::error!(process, thread, message, "panicked");
+                count.panicked += 1;
+                count.last = Some(format!("{thread}: {message}"));
+            }
+            _ => return None,
+        }
+        child.supervised.then_some(progress)
+    }
+}
+
+/// Locks.
+impl<P: Process> Context<'_, P> {
+    /// Adds locks, which this process shares with its threads.
+    ///
+    /// # Errors
+    /// [`DuplicateLock`] at the first name that is taken, in any case; those before it have been added.
+    pub fn add_locks<N: Into<Cow<'static, str>>>(
+        &mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), DuplicateLock> {
+        let family = self.family();
+        names.into_iter().try_for_each(|name| family.locks.add(name.into()))
+    }
+
+    /// Takes a lock, if nobody holds it.
+    ///
+    /// # Errors
+    /// [`UnknownLock`], which lists the known ones.
+    #[track_caller]
+    pub fn try_lock(&mut self, name: &str) -> Result<Option<LockGuard>, UnknownLock> {
+        let family = self.family();
+        family.locks.take(name, &Taker { holder: &family.own, place: Location::caller(), waker: None })
+    }
+
+    /// Takes a lock, and waits for it for `time` at most: the whole head waits. `None` when that has passed.
+    ///
+    /// # Errors
+    /// [`UnknownLock`], which lists the known ones.
+    #[track_caller]
+    pub fn lock_within(&mut self, name: &str, time: Duration) -> Result<Option<LockGuard>, UnknownLock> {
+        let (family, place) = (self.family(), Location::caller());
+        let timeline = self.scope.control.timeline();
+        if !timeline.is_simulated() {
+            let bell = Arc::new(Bell::default());
+            let waker: Arc<dyn Wake> = bell.clone();
+            let park = |until| {
+                timeline.sleep_until(Some(until), &bell);
+                true
+            };
+            let taker = Taker { holder: &family.own, place, waker: Some(&waker) };
+            return family.locks.take_within(name, &taker, time, timeline, park);
+        }
+        // Simulated: the threads go on meanwhile, and this life takes as long.
+        let (from, flag) = (timeline.now(), Arc::new(Flag::default()));
+        let waker: Arc<dyn Wake> = flag.clone();
+        let park = |until| {
+            self.scope.control.crowd.run_due(until, timeline, || flag.is_up());
+            if !flag.lower() {
+                timeline.jump_to(until);
+            }
+            true
+        };
+        let taker = Taker { holder: &family.own, place, waker: Some(&waker) };
+        let taken = family.locks.take_within(name, &taker, time, timeline, park);
+        self.scope.beat.consume(timeline.now() - from);
+        taken
+    }
+
+    /// All locks of this process, and who holds them.
+    #[must_use]
+    pub fn locks(&self) -> Vec<LockInfo> {
+        let family = self.private.0.as_ref().and_then(|belongings| belongings.family.as_ref());
+        family.map(|family| family.locks.list()).unwrap_or_default()
+    }
+}
+
+/// Up when somebody has been told to look again.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Flag {
+    fn is_up(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    fn lower(&self) -> bool {
+        self.0.swap(false, Relaxed)
+    }
+}
+
+impl Wake for Flag {
+    fn wake(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// The janitor's part: takes note of the threads that have ended.
+#[cold]
+pub(crate) fn reap<P: Process>(_: &mut P, cx: &mut Context<'_, P>) {
+    let ended: Vec<Child> = cx
+        .private
+        .belongings()
+        .children
+        .extract_if(.., |child| child.running.is_some() && child.shared.has_ended())
+        .collect();
+    for child in ended {
+        let supervised = cx.account(child);
+        let (scope, vitals, pulled) = (cx.scope, &*cx.vitals, cx.pulled);
+        let culprit = Culprit { hook: "thread", scope, vitals, flags: cx.flags, pulled };
+        match supervised {
+            Some(Progress::Failed(message)) => culprit.errs(message),
+            Some(Progress::Panicked(message)) => culprit.panicked(&message),
+            _ => {}
+        }
+    }
+}
+
+/// The end of all threads, before their owner's death: they are told, and waited for as long as a death may take. Who has
+/// not ended then is named.
+pub(crate) fn end_all<P: Process>(cx: &mut Context<'_, P>) {
+    let Some(Belongings { children, family: Some(family), .. }) = cx.private.0.as_deref_mut() else { return };
+    let (children, family) = (std::mem::take(children), family.clone());
+    children.iter().for_each(|child| child.shared.stop());
+    let awaited: Vec<Arc<Shared>> = children
+        .iter()
+        .filter(|child| child.running.is_some() && !child.daemon)
+        .map(|child| child.shared.clone())
+        .collect();
+    if !awaited.is_empty() {
+        let time = Duration::from_nanos(cx.scope.control.ending.each());
+        family.wait_for(&awaited, Instant::now() + time);
+    }
+    let process = cx.vitals.address.name().to_owned();
+    for child in children {
+        if child.running.is_none() || child.shared.has_ended() {
+            let _ = cx.account(child);
+        } else if !child.daemon {
+            let thread = child.shared.name.to_string();
+            tracing::error!(process, thread, "has not ended in time, and is left behind");
+            cx.vitals.address.0.incidents().threads.lock().left += 1;
+            cx.scope.control.ending.note_overdue(&format!("thread {thread:?} of {process:?}"));
+        }
+    }
+    for lock in family.locks.list() {
+        if let Some(holder) = lock.holder {
+            tracing::warn!(process, lock = lock.name, holder, "is held at the death of its owner");
+        }
+    }
+}

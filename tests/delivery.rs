@@ -193,3 +193,55 @@ fn a_mail_to_oneself_is_read_in_the_next_tick() {
     let expected: Vec<_> = (0..10).map(|number| (100 * number, number)).collect();
     assert_eq!(seen::<0>(&running, "ring-0"), expected);
 }
+
+/// Notes what it gets, in order.
+#[derive(Component, Default)]
+struct Inbox(Vec<String>);
+
+impl Process for Inbox {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.add_filter(Filter::new(), |inbox, mail, _| {
+            inbox.0.push(format!("{} {}", mail.sender(), mail.subject()));
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+#[test]
+fn with_next_tick_the_order_is_that_of_urgency_priority_time_and_birth() {
+    common::scripted!(Fast);
+    common::scripted!(Slow);
+    // The older one is slower: at an instant it writes after the younger one, and is read before.
+    let older = Slow::new().life(|cx| {
+        cx.send(Mail::to("inbox").subject("plain"))?;
+        Ok(())
+    });
+    let younger = Fast::new().life(|cx| {
+        cx.send(Mail::to("inbox").subject("plain"))?;
+        if cx.now() == ms(100) {
+            cx.send(Mail::to("inbox").subject("dear").priority(3))?;
+            cx.send(Mail::to("inbox").subject("urgent").urgent())?;
+        }
+        Ok(())
+    });
+    let mut running = simulated()
+        .delivery(Delivery::NextTick)
+        .add_process(older, (hz(10), named("older")))
+        .add_process(younger, (hz(20), named("younger")))
+        .add_process(Inbox::default(), (hz(5), named("inbox")))
+        .build()
+        .unwrap();
+    running.run_for(ms(201));
+    let expected = [
+        "younger urgent",
+        "younger dear",
+        "older plain",   // 0 ms
+        "younger plain", // 0 ms
+        "younger plain", // 50 ms
+        "older plain",   // 100 ms
+        "younger plain", // 100 ms
+        "younger plain", // 150 ms
+    ];
+    assert_eq!(running.get::<Inbox>("inbox").unwrap().0, expected);
+}

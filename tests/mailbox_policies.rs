@@ -132,3 +132,73 @@ fn a_thread_waits_for_room_and_loses_nothing() {
     let read: Vec<u64> = running.get::<Reader>("full").unwrap().0.iter().map(|(_, number)| *number).collect();
     assert_eq!(read, (1..=20).collect::<Vec<u64>>());
 }
+
+/// Writes once to a full box: from a tick, nobody waits.
+#[test]
+fn a_box_that_blocks_refuses_a_tick_at_once() {
+    let settings = (hz(1), named("full"), MailboxSize(2), Overflow::Block(Duration::from_secs(60)));
+    let tokens = (1..=4).map(|number| Arc::new([number; 4])).collect();
+    let mut running = simulated()
+        .add_process(Reader::default(), settings)
+        .add_process(Writer { tokens, told: Vec::new() }, (hz(10), named("writer")))
+        .build()
+        .unwrap();
+    running.run_for(ms(500));
+    assert_eq!(running.get::<Writer>("writer").unwrap().told, ["sent", "sent", "refused", "refused"]);
+    running.run_for(ms(600));
+    assert_eq!(running.get::<Reader>("full").unwrap().0, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+}
+
+/// Writes to many, of whom one has no room.
+#[derive(Component)]
+struct Caller {
+    token: Option<Token>,
+    told: Vec<String>,
+}
+
+impl Process for Caller {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        if let Some(token) = self.token.take() {
+            let results = cx.send_all(Mail::to_all(["first", "full", "last"]).subject("all").body(token));
+            self.told = results.into_iter().map(verdict).collect();
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn whatever_a_full_box_does_the_other_recipients_get_theirs() {
+    let cases = [
+        (Overflow::Reject, "refused", ["a", "b"]),
+        (Overflow::DropOldest, "Oldest", ["b", "all"]),
+        (Overflow::DropNewest, "Newest", ["a", "b"]),
+        (Overflow::KeepLatest, "refused", ["a", "b"]),
+        (Overflow::Block(Duration::from_secs(60)), "refused", ["a", "b"]),
+    ];
+    for (policy, told, read) in cases {
+        let held: Token = Arc::new([7; 4]);
+        let late = (hz(10), InGroup::new("late"));
+        let application = simulated().group((hz(10), "late"), |g| g.phase(ms(50)));
+        let mut running = application
+            .add_process(Reader::default(), (late.clone(), named("first")))
+            .add_process(Reader::default(), (late.clone(), named("full"), MailboxSize(2), policy))
+            .add_process(Reader::default(), (late, named("last")))
+            .add_process(Caller { token: Some(held.clone()), told: Vec::new() }, (hz(10), named("caller")))
+            .build()
+            .unwrap();
+        for subject in ["a", "b"] {
+            running.mail(Mail::to("full").subject(subject).body::<Token>(Arc::new([0; 4]))).unwrap();
+        }
+        running.run_for(ms(200));
+        assert_eq!(running.get::<Caller>("caller").unwrap().told, ["sent", told, "sent"], "{policy:?}");
+        let subjects = |name| -> Vec<_> {
+            running.get::<Reader>(name).unwrap().0.iter().map(|(subject, _)| subject.clone()).collect()
+        };
+        assert_eq!(subjects("full"), read, "{policy:?}");
+        for name in ["first", "last"] {
+            assert_eq!(running.get::<Reader>(name).unwrap().0, [("all".to_owned(), 7)], "{policy:?} {name}");
+        }
+        drop(running);
+        assert_eq!(Arc::strong_count(&held), 1, "{policy:?}: the shared body is dropped once");
+    }
+}

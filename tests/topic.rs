@@ -121,7 +121,7 @@ fn plain_systems_and_threads_read_it_too() {
     let topic = application.handle().topic::<Pose>();
     let read = move |time: Res<Time>, mut seen: ResMut<Seen>| {
         let (now, latest) = (time.now(), topic.latest());
-        let fresh = topic.latest_within(ms(60), now).is_some();
+        let fresh = topic.latest_within(ms(50), now).is_some();
         seen.0.push(format!("{} {:?} {fresh}", now.as_millis(), latest.map(|pose| pose.0)));
     };
     let mut running = application

@@ -311,7 +311,7 @@ fn the_state_is_as_the_renewal_says() {
             Some(renewal) => application.add_process(counter, (hz(10), renewal(log.clone()))),
             None => application.add_process(counter, hz(10)),
         };
-        application.run_for(ms(500));
+        let _ = application.run_for(ms(500));
         log.take().join(" ")
     };
     assert_eq!(lives(None), "11 12 13 14 15", "as it was");

@@ -79,7 +79,7 @@ fn a_budget_can_be_changed_and_taken_away_while_it_runs() {
     let process = takes(std::iter::repeat_n(ms(5), 100));
     let mut running = simulated().add_process(process, (hz(10), named("p"), Budget::soft(ms(9)))).build().unwrap();
     let entity = running.handle().address_of("p").unwrap().entity();
-    let mut soft = |running: &mut Running, budget: Option<Budget>| {
+    let soft = |running: &mut Running, budget: Option<Budget>| {
         if let Some(budget) = budget {
             running.world_mut().entity_mut(entity).insert(budget);
         }

@@ -3,23 +3,23 @@
 use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::control::{Control, DeadLetter, DeadLetterHook};
+use crate::crew::Crew;
 use crate::exit::Exit;
-use crate::frequency::{Frequency, FrequencyError};
-use crate::group::GroupPlan;
+use crate::frequency::{Frequency, FrequencyError, hz};
 use crate::handle::ApplicationHandle;
-use crate::head::Head;
+use crate::head::{self, Enrolment, Head, Layout, MAIN};
 use crate::key::{GroupKey, GroupOptions};
-use crate::link::Link;
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::MailboxSize;
-use crate::post::Address;
 use crate::process::Process;
+use crate::realtime::RealTime;
+use crate::runner::Runner;
 use crate::running::Running;
-use crate::scope;
 use crate::service::ServiceManager;
+use crate::settings::{Place, Settings};
 use crate::signals::Interrupts;
 use crate::subject::Subject;
-use crate::systems::{Step, birth, debut};
+use crate::systems::fallback;
 use crate::watchdog::{Guard, Watchdog};
 use bevy_ecs::bundle::Bundle;
 use bevy_ecs::name::Name;
@@ -31,15 +31,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-
-/// One thing the builder was told; done on the head's own thread.
-type Part = Box<dyn FnOnce(&mut Head) -> Result<(), String> + Send>;
-
-/// Puts one process into the World, at rest.
-type Enrolment = Box<dyn FnOnce(&mut Head) -> Result<Address, String> + Send>;
-
-/// What the main process is called unless its bundle names it.
-const MAIN: &str = "main";
 
 /// Everything that was wrong with what the builder was told.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -75,14 +66,16 @@ pub struct BuildError {
 #[must_use = "an application does nothing until it is run"]
 pub struct Application {
     control: Arc<Control>,
-    link: Arc<Link>,
     clock: Clock,
     ctrl_c: Option<bool>,
     watchdog: Watchdog,
     tells_systemd: bool,
-    groups: Vec<(GroupKey, GroupPlan)>,
-    settings: Vec<Part>,
-    enrolments: Vec<Enrolment>,
+    global_frequency: Frequency,
+    main: Head,
+    /// All but the main head.
+    heads: Vec<Head>,
+    /// Processes in order of adding, with the number of their head: 0 is the main one.
+    enrolments: Vec<(usize, Enrolment)>,
     faults: Vec<String>,
 }
 
@@ -102,17 +95,16 @@ impl Application {
     /// An application without processes, on the real clock.
     pub fn new() -> Self {
         let control = Control::new();
-        let link = Arc::new(Link::new(0, MAIN));
-        control.add_link(link.clone());
+        control.add_link(MAIN);
         Self {
             control,
-            link,
             clock: Clock::real(),
             ctrl_c: None,
             watchdog: Watchdog::default(),
             tells_systemd: false,
-            groups: Vec::new(),
-            settings: Vec::new(),
+            global_frequency: hz(30),
+            main: Head::new(MAIN),
+            heads: Vec::new(),
             enrolments: Vec::new(),
             faults: Vec::new(),
         }
@@ -137,13 +129,13 @@ impl Application {
         FrequencyError: From<F::Error>,
     {
         match frequency.try_into() {
-            Ok(frequency) => self.set(move |head| scope::of(&mut head.world).global_frequency.set(frequency)),
+            Ok(frequency) => self.global_frequency = frequency,
             Err(error) => {
                 let error = FrequencyError::from(error);
                 self.faults.push(format!("the global frequency is none: {error}"));
-                self
             }
         }
+        self
     }
 
     /// When mail can be read: [`Delivery::SameTick`] unless set.
@@ -222,26 +214,41 @@ impl Application {
             return self;
         }
         self.control.set_main_name(MAIN);
-        self.enrolments.push(Box::new(move |head| {
-            let entity = head.world.spawn_empty().insert(bundle).id();
-            if head.world.get::<Name>(entity).is_none() {
-                head.world.entity_mut(entity).insert(Name::new(MAIN));
+        let enroll = Box::new(move |runner: &mut Runner| {
+            let entity = runner.world.spawn_empty().insert(bundle).id();
+            if runner.world.get::<Name>(entity).is_none() {
+                runner.world.entity_mut(entity).insert(Name::new(MAIN));
             }
-            let name = head.world.get::<Name>(entity).map(|name| name.as_str().to_owned());
-            head.control.set_main_name(name.as_deref().unwrap_or(MAIN));
-            birth::enroll(&mut head.world, entity, process, ()).map_err(|error| error.to_string())
-        }));
+            let name = runner.world.get::<Name>(entity).map(|name| name.as_str().to_owned());
+            runner.control.set_main_name(name.as_deref().unwrap_or(MAIN));
+            head::enroll(runner, entity, process, ())
+        });
+        self.enrolments.push((0, Enrolment { place: Place::default(), enroll }));
         self
     }
 
-    /// Adds a process. `bundle` holds its settings (a [`Frequency`], a [`Name`], an [`InGroup`](crate::key::InGroup)) and any other
-    /// components. It is born when the application is built, after those that it [`Depends`](crate::lifecycle::Depends) on,
-    /// else in order of adding.
-    pub fn add_process<P: Process>(mut self, process: P, bundle: impl Bundle) -> Self {
-        self.enrolments.push(Box::new(move |head| {
-            let entity = head.world.spawn_empty().id();
-            birth::enroll(&mut head.world, entity, process, bundle).map_err(|error| error.to_string())
-        }));
+    /// Adds a process. `bundle` holds its settings (a [`Frequency`], a [`Name`], an [`InGroup`](crate::key::InGroup), an
+    /// [`OnHead`](crate::key::OnHead)) and any other components. It is born when the application is built, after those that
+    /// it [`Depends`](crate::lifecycle::Depends) on, else in order of adding.
+    pub fn add_process<P: Process>(mut self, process: P, bundle: impl Settings) -> Self {
+        self.main = self.main.add_process(process, bundle);
+        self.enrolments.extend(self.main.enrolments.drain(..).map(|enrolment| (0, enrolment)));
+        self
+    }
+
+    /// Adds a head: a thread with a World and frequency groups of its own. Under the simulated clock it has no thread: all
+    /// heads tick in one order on the thread that steps the application.
+    pub fn add_head(mut self, mut head: Head) -> Self {
+        let number = self.heads.len() + 1;
+        self.enrolments.extend(head.enrolments.drain(..).map(|enrolment| (number, enrolment)));
+        self.heads.push(head);
+        self
+    }
+
+    /// Real-time settings of the main head's thread, which is the one that runs the application: none unless set. They are
+    /// taken back when it has ended.
+    pub fn realtime(mut self, realtime: RealTime) -> Self {
+        self.main = self.main.realtime(realtime);
         self
     }
 
@@ -253,9 +260,7 @@ impl Application {
         group: impl Into<GroupKey>,
         systems: impl IntoScheduleConfigs<ScheduleSystem, M>,
     ) -> Self {
-        let plan = self.plan(group.into());
-        plan.has_systems = true;
-        plan.schedule.add_systems(systems.into_configs().in_set(Step::Live));
+        self.main = self.main.add_systems(group, systems);
         self
     }
 
@@ -265,41 +270,25 @@ impl Application {
         group: impl Into<GroupKey>,
         sets: impl IntoScheduleConfigs<InternedSystemSet, M>,
     ) -> Self {
-        self.plan(group.into()).schedule.configure_sets(sets);
+        self.main = self.main.configure_sets(group, sets);
         self
     }
 
-    /// Settings of a frequency group.
+    /// Settings of a frequency group of the main head.
     pub fn group(mut self, group: impl Into<GroupKey>, set: impl FnOnce(GroupOptions) -> GroupOptions) -> Self {
-        let plan = self.plan(group.into());
-        plan.options = set(std::mem::take(&mut plan.options));
+        self.main = self.main.group(group, set);
         self
     }
 
-    /// Puts a resource into the World, before any process is born.
-    pub fn insert_resource<R: Resource>(self, resource: R) -> Self {
-        self.set(move |head| head.world.insert_resource(resource))
+    /// Puts a resource into the World of the main head, before any process is born.
+    pub fn insert_resource<R: Resource>(mut self, resource: R) -> Self {
+        self.main = self.main.insert_resource(resource);
+        self
     }
 
-    /// Does something to the World on its own thread, before any process is born.
-    pub fn setup(self, setup: impl FnOnce(&mut World) + Send + 'static) -> Self {
-        self.set(move |head| setup(&mut head.world))
-    }
-
-    fn plan(&mut self, key: GroupKey) -> &mut GroupPlan {
-        let known = self.groups.iter().position(|(known, _)| *known == key);
-        let index = known.unwrap_or_else(|| {
-            self.groups.push((key, GroupPlan::default()));
-            self.groups.len() - 1
-        });
-        &mut self.groups[index].1
-    }
-
-    fn set(mut self, part: impl FnOnce(&mut Head) + Send + 'static) -> Self {
-        self.settings.push(Box::new(|head| {
-            part(head);
-            Ok(())
-        }));
+    /// Does something to the World of the main head on its own thread, before any process is born.
+    pub fn setup(mut self, setup: impl FnOnce(&mut World) + Send + 'static) -> Self {
+        self.main = self.main.setup(setup);
         self
     }
 
@@ -317,32 +306,18 @@ impl Application {
     pub fn build(mut self) -> Result<Running, BuildError> {
         self.control.start_clock(self.clock);
         let guard = self.post_guard();
-        let mut head = Head::new(self.control.clone(), self.link.clone());
-        head.world.insert_resource(self.handle());
-        let mut faults = std::mem::take(&mut self.faults);
-        for (key, plan) in std::mem::take(&mut self.groups) {
-            head.add_group(key, plan);
-        }
-        for part in std::mem::take(&mut self.settings) {
-            faults.extend(part(&mut head).err());
-        }
-        let mut enrolled = Vec::new();
-        for enrolment in std::mem::take(&mut self.enrolments) {
-            match enrolment(&mut head) {
-                Ok(address) => enrolled.push(address),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        faults.extend(debut::rank(&mut head.world, &enrolled));
-        faults.extend(head.initialize());
+        fallback::forget();
+        let (mut faults, global) = (std::mem::take(&mut self.faults), self.global_frequency);
+        let heads = std::iter::once(self.main).chain(self.heads).collect();
+        let layout = Layout::new(heads, self.enrolments, global, &mut faults);
+        let mut crew = Crew::assemble(&self.control, self.clock, layout, global, &mut faults);
         if !faults.is_empty() {
             self.control.stop(Cause::NotStarted { faults: faults.clone() });
             return Err(BuildError { faults });
         }
-        head.bear(&enrolled);
-        head.start();
+        crew.start();
         let listens = self.ctrl_c.unwrap_or(!self.clock.is_simulated());
-        Ok(Running::new(head, listens.then(|| Interrupts::listen(&self.control)), guard))
+        Ok(Running::new(crew, listens.then(|| Interrupts::listen(&self.control)), guard))
     }
 
     /// Under the simulated clock nobody watches: there, time waits for every hook.

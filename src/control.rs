@@ -6,7 +6,7 @@ use crate::clock::{Clock, Timeline, nanos};
 use crate::crowd::Crowd;
 use crate::ending::Ending;
 use crate::id::Ids;
-use crate::link::Link;
+use crate::link::{Link, UnknownHead};
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::{Dropped, MailboxSize};
 use crate::post::Post;
@@ -32,6 +32,8 @@ pub(crate) struct Control {
     /// Processes born and not yet dead.
     pub(crate) population: AtomicUsize,
     pub(crate) paused: AtomicBool,
+    /// Whether any process has been enrolled that is not bound to end with the application.
+    pub(crate) has_unbound: AtomicBool,
     stopping: AtomicBool,
     braked: AtomicBool,
     pub(crate) topics: Topics,
@@ -52,6 +54,11 @@ pub(crate) struct Control {
     manager: OnceLock<ServiceManager>,
     started: AtomicBool,
     links: Mutex<Vec<Arc<Link>>>,
+    /// Heads whose deaths and births are going on, and processes that wait to be born again: what may yet add to the
+    /// population.
+    pub(crate) pending: AtomicUsize,
+    /// Before which instant ticks may start: how far the program that steps the application lets it go.
+    pub(crate) horizon: AtomicU64,
     /// Child threads under the simulated clock.
     pub(crate) crowd: Crowd,
     /// All child threads, to be woken when their deadlines move.
@@ -110,6 +117,7 @@ impl Control {
             epoch: AtomicU64::new(0),
             population: AtomicUsize::new(0),
             paused: AtomicBool::new(false),
+            has_unbound: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             braked: AtomicBool::new(false),
             topics: Topics::default(),
@@ -127,6 +135,8 @@ impl Control {
             manager: OnceLock::new(),
             started: AtomicBool::new(false),
             links: Mutex::default(),
+            pending: AtomicUsize::new(0),
+            horizon: AtomicU64::new(0),
             crowd: Crowd::default(),
             children: Mutex::default(),
         })
@@ -175,8 +185,17 @@ impl Control {
         self.timeline.get_or_init(|| Timeline::new(Clock::real()))
     }
 
-    pub(crate) fn add_link(&self, link: Arc<Link>) {
-        self.links.lock().push(link);
+    /// The line to one more head; the first is the main one.
+    pub(crate) fn add_link(&self, name: &str) -> Arc<Link> {
+        let mut links = self.links.lock();
+        let link = Arc::new(Link::new(links.len() as u32, name));
+        links.push(link.clone());
+        link
+    }
+
+    /// Whether nothing is left to tick on any head.
+    pub(crate) fn is_all_idle(&self) -> bool {
+        self.links.lock().iter().all(|link| link.is_idle())
     }
 
     pub(crate) fn main_link(&self) -> Arc<Link> {
@@ -201,6 +220,11 @@ impl Control {
     #[inline]
     pub(crate) fn is_braked(&self) -> bool {
         self.braked.load(Relaxed)
+    }
+
+    /// Whether the end waits for nobody any more.
+    pub(crate) fn must_end(&self) -> bool {
+        self.is_braked() || self.ending.is_forced()
     }
 
     /// The flag itself, looked at between any two lives.
@@ -263,6 +287,29 @@ impl Control {
 
     pub(crate) fn is_started(&self) -> bool {
         self.started.load(Relaxed)
+    }
+
+    /// The head of this name, in any case.
+    pub(crate) fn link_of(&self, name: &str) -> Result<Arc<Link>, UnknownHead> {
+        let links = self.links.lock();
+        let found = links.iter().find(|link| link.name.eq_ignore_ascii_case(name));
+        found.cloned().ok_or_else(|| {
+            let known = links.iter().map(|link| link.name.to_string()).collect();
+            UnknownHead { name: name.to_owned(), known }
+        })
+    }
+
+    /// How far ticks may go from now on: `None` for ever.
+    pub(crate) fn set_horizon(&self, horizon: Option<u64>) {
+        let horizon = horizon.unwrap_or(u64::MAX);
+        if self.horizon.swap(horizon, Relaxed) != horizon {
+            self.ring();
+        }
+    }
+
+    /// Whether anybody has asked a head for something that it has not done yet.
+    pub(crate) fn has_calls(&self) -> bool {
+        self.links.lock().iter().any(|link| link.has_calls())
     }
 
     pub(crate) fn links(&self) -> Vec<Arc<Link>> {

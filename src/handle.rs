@@ -6,16 +6,17 @@ use crate::context::{self, UnknownProcess};
 use crate::control::Control;
 use crate::emitter::Emitter;
 use crate::key::{GroupKey, GroupOptions, Target};
+use crate::link::UnknownHead;
 use crate::mailing::ProcessInfo;
 use crate::outside::Outside;
 use crate::party::Party;
 use crate::post::Address;
 use crate::process::Process;
 use crate::scope::{self, Change};
-use crate::systems::birth::{self, SpawnProcess};
+use crate::settings::Settings;
+use crate::systems::birth;
 use crate::systems::rebirth::{self, Request};
 use crate::topic::{Latest, Topic};
-use bevy_ecs::bundle::Bundle;
 use bevy_ecs::world::World;
 use std::fmt;
 use std::sync::Arc;
@@ -70,13 +71,10 @@ impl ApplicationHandle {
         Duration::from_nanos(self.control.timeline().now())
     }
 
-    /// Bears a process on the main head between two ticks; it lives first at its group's next due instant. What is
-    /// refused is logged and counted in the report.
-    pub fn spawn<P: Process>(&self, process: P, bundle: impl Bundle) {
-        self.do_to_world(move |world| {
-            let born = world.spawn_process(process, bundle);
-            birth::note_refusal(world, born);
-        });
+    /// Bears a process between two ticks, on the main head or on that of an [`OnHead`](crate::key::OnHead) in the bundle;
+    /// it lives first at its group's next due instant. What is refused is logged and counted in the report.
+    pub fn spawn<P: Process>(&self, process: P, bundle: impl Settings) {
+        self.do_to_world(move |world| birth::bear_on_its_head(world, process, bundle));
     }
 
     /// Starts a process that rests, after those that it depends on: see [`Context::start`](context::Context::start).
@@ -177,6 +175,21 @@ impl ApplicationHandle {
     /// Does something to the World of the main head, between two ticks.
     pub fn do_to_world(&self, call: impl FnOnce(&mut World) + Send + 'static) {
         self.control.main_link().call(call);
+    }
+
+    /// Does something to the World of a head, between two ticks.
+    ///
+    /// # Errors
+    /// [`UnknownHead`] when no head has this name.
+    pub fn do_to_head(&self, head: &str, call: impl FnOnce(&mut World) + Send + 'static) -> Result<(), UnknownHead> {
+        self.control.link_of(head)?.call(call);
+        Ok(())
+    }
+
+    /// The names of all heads, the main one first.
+    #[must_use]
+    pub fn heads(&self) -> Vec<String> {
+        self.control.links().iter().map(|link| link.name.to_string()).collect()
     }
 
     /// The address of a process, by its name in any case.

@@ -57,6 +57,25 @@ impl InGroup {
     }
 }
 
+/// In a process's bundle: the head it lives on; the main head, unless it has one. A process stays on its head for life.
+///
+/// ```
+/// use polycephaly::prelude::*;
+/// # #[derive(Component)] struct Motor;
+/// # impl Process for Motor {}
+/// Application::new().add_head(Head::new("control")).add_process(Motor, (hz(1000), OnHead::new("control")));
+/// ```
+#[derive(Component, Clone, PartialEq, Eq, Hash, Debug)]
+#[component(immutable)]
+pub struct OnHead(pub Cow<'static, str>);
+
+impl OnHead {
+    /// The head of this name, in any case.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self(name.into())
+    }
+}
+
 /// Settings of a frequency group; what is not mentioned stays as it is.
 ///
 /// ```

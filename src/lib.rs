@@ -9,9 +9,11 @@ pub mod frequency;
 pub mod key;
 pub mod lifecycle;
 pub mod overrun;
+pub mod realtime;
 pub mod renewal;
 pub mod run_level;
 mod service;
+pub mod settings;
 pub mod stats;
 pub mod supervision;
 mod sync;
@@ -58,11 +60,13 @@ pub mod watchdog;
 
 // Floor 4: the roof.
 pub mod application;
+mod crew;
 pub mod exit;
 mod group;
 pub mod handle;
-mod head;
+pub mod head;
 pub mod report;
+mod runner;
 pub mod running;
 
 pub use bevy_ecs;
@@ -82,7 +86,8 @@ pub mod prelude {
     pub use crate::filter::{Filter, Pattern, regex};
     pub use crate::frequency::{Frequency, every, hz};
     pub use crate::handle::ApplicationHandle;
-    pub use crate::key::{GroupKey, InGroup, Target};
+    pub use crate::head::Head;
+    pub use crate::key::{GroupKey, InGroup, OnHead, Target};
     pub use crate::lifecycle::{Autostart, BoundShutdown, Depends, ParallelBirth};
     pub use crate::lock::LockGuard;
     pub use crate::mail::{Delivery, Mail};
@@ -90,6 +95,7 @@ pub mod prelude {
     pub use crate::overrun::Overrun;
     pub use crate::post::Address;
     pub use crate::process::{LifeOf, Process};
+    pub use crate::realtime::RealTime;
     pub use crate::renewal::Renewal;
     pub use crate::report::Report;
     pub use crate::run_level::RunLevel;

@@ -8,6 +8,16 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+/// A name that no head has.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("there is no head {name:?}; there are {}", .known.join(", "))]
+pub struct UnknownHead {
+    /// The name asked for.
+    pub name: String,
+    /// All that there are.
+    pub known: Vec<String>,
+}
+
 /// Something to be done to a head's World, between two of its ticks.
 pub(crate) type Call = Box<dyn FnOnce(&mut World) + Send>;
 
@@ -26,6 +36,8 @@ pub(crate) struct Link {
     awake: AtomicBool,
     /// Whose hook runs: bits of a [`Party`].
     holder: AtomicU64,
+    /// Whether nothing is left that could ever make it tick.
+    idle: AtomicBool,
 }
 
 impl Link {
@@ -41,7 +53,19 @@ impl Link {
             pulse: AtomicU64::new(0),
             awake: AtomicBool::new(false),
             holder: AtomicU64::new(Party::NOBODY.to_bits()),
+            idle: AtomicBool::new(false),
         }
+    }
+
+    /// Says whether anything is left to tick on this head. `true` when that is new.
+    pub(crate) fn set_idle(&self, idle: bool) -> bool {
+        self.idle.swap(idle, Ordering::AcqRel) != idle
+    }
+
+    /// Whether nothing is left to tick on this head, and nobody has asked it for something.
+    pub(crate) fn is_idle(&self) -> bool {
+        // In this order: what an idle head asked for before it became idle is seen.
+        self.idle.load(Ordering::Acquire) && !self.waiting.load(Ordering::Acquire)
     }
 
     /// Hands the head something to do and wakes it.

@@ -2,18 +2,21 @@
 
 use crate::cause::Cause;
 use crate::clock::nanos;
+use crate::control::Control;
+use crate::crew::Crew;
 use crate::draft::{Content, Draft};
 use crate::exit::Exit;
 use crate::handle::ApplicationHandle;
-use crate::head::Head;
 use crate::outside::Outside;
 use crate::party::Party;
 use crate::process::Process;
 use crate::report::{self, Report};
+use crate::runner::Runner;
 use crate::send::{Recipient, SendError, Sent};
 use crate::signals::Interrupts;
 use crate::watchdog::Guard;
 use bevy_ecs::world::World;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -41,8 +44,8 @@ use std::time::Duration;
 /// # Ok::<(), polycephaly::application::BuildError>(())
 /// ```
 pub struct Running {
-    head: Head,
-    /// The instant up to which everything due has run, where a limit was given.
+    crew: Crew,
+    /// Everything due before this has run.
     position: u64,
     ended: bool,
     outside: Outside,
@@ -57,11 +60,11 @@ impl std::fmt::Debug for Running {
 }
 
 impl Running {
-    pub(crate) fn new(head: Head, interrupts: Option<Interrupts>, guard: Option<Guard>) -> Self {
-        let position = head.control.epoch.load(Relaxed);
-        head.sharpen();
-        let outside = Outside { ids: head.control.new_ids(), control: head.control.clone(), sender: Party::NOBODY };
-        Self { head, position, ended: false, outside, _interrupts: interrupts, _guard: guard }
+    pub(crate) fn new(crew: Crew, interrupts: Option<Interrupts>, guard: Option<Guard>) -> Self {
+        let control = &crew.control;
+        let position = control.epoch.load(Relaxed);
+        let outside = Outside { ids: control.new_ids(), control: control.clone(), sender: Party::NOBODY };
+        Self { crew, position, ended: false, outside, _interrupts: interrupts, _guard: guard }
     }
 
     /// Runs everything that is due at the next instant: on the simulated clock at once, else when its time has come.
@@ -75,9 +78,9 @@ impl Running {
     pub fn run_for(&mut self, time: Duration) -> bool {
         let limit = self.position.saturating_add(nanos(time));
         while self.advance(Some(limit)) {}
-        let goes_on = !self.head.control.is_stopping();
+        let goes_on = !self.control().is_stopping();
         if goes_on {
-            self.head.control.timeline().jump_to(limit);
+            self.control().timeline().jump_to(limit);
             self.position = limit;
         }
         goes_on
@@ -92,86 +95,51 @@ impl Running {
     /// Ends the application, if it has not ended by itself, and tells how it went.
     pub fn finish(mut self) -> Exit {
         self.end(Cause::TimeUp);
-        let end = self.head.control.end();
+        let end = self.control().end();
         Exit::new(end, self.report())
     }
 
     /// One instant; `false` when there is none before `limit`, or the application is to end.
     fn advance(&mut self, limit: Option<u64>) -> bool {
-        self.head.link.set_awake(true);
-        let goes_on = !self.head.control.is_stopping() && self.go_on(limit);
-        self.head.link.set_awake(false);
-        goes_on
-    }
-
-    fn go_on(&mut self, limit: Option<u64>) -> bool {
-        loop {
-            self.head.attend();
-            if !self.head.may_tick() {
-                return false;
-            }
-            let threads = self.head.control.crowd.next_wake();
-            if self.head.is_idle() && threads == u64::MAX && limit.is_none() {
-                self.head.control.stop(Cause::Idle);
-                return false;
-            }
-            let next = self.head.next_start().into_iter().chain(Some(threads).filter(|&at| at != u64::MAX)).min();
-            let next = next.filter(|&start| limit.is_none_or(|limit| start < limit));
-            if self.head.control.timeline().is_simulated() {
-                let Some(start) = next else { return false };
-                self.run_instant(start);
-                return true;
-            }
-            let now = self.head.sleep_until(next.or(limit));
-            match next {
-                Some(start) if now >= start => {
-                    self.run_late(now, limit);
-                    return true;
-                }
-                None if limit.is_some_and(|limit| now >= limit) => return false,
-                _ => {} // rung: somebody wants something
-            }
+        if self.control().is_stopping() {
+            return false;
         }
-    }
-
-    /// Simulated: all ticks that start at this instant.
-    fn run_instant(&mut self, instant: u64) {
-        let timeline = self.head.control.timeline();
-        self.head.control.crowd.run_due(instant, timeline, || false);
-        timeline.jump_to(instant);
-        self.head.attend();
-        while let Some((due, index)) = self.head.next() {
-            if self.head.start_of(due) > instant || !self.head.may_tick() {
-                break;
-            }
-            self.head.tick(index, instant);
-        }
-    }
-
-    /// Real: all ticks that are due by now, one after the other.
-    fn run_late(&mut self, mut now: u64, limit: Option<u64>) {
-        while let Some((due, index)) = self.head.next() {
-            if due > now || limit.is_some_and(|limit| due >= limit) || !self.head.may_tick() {
-                break;
-            }
-            now = self.head.tick(index, now);
-            self.head.attend();
-        }
+        self.control().set_horizon(limit);
+        self.at_work(Crew::advance)
     }
 
     fn end(&mut self, cause: Cause) {
-        if !std::mem::replace(&mut self.ended, true) {
-            if cause == Cause::Dropped {
-                self.head.control.ending.hurry();
-            }
-            if !self.head.control.is_stopping() {
-                self.head.control.stop(cause);
-            }
-            self.head.link.set_awake(true);
-            while self.head.shut_down() && self.go_on(None) {}
-            self.head.shut_down_all();
-            self.head.link.set_awake(false);
+        if std::mem::replace(&mut self.ended, true) {
+            return;
         }
+        let control = self.control();
+        if cause == Cause::Dropped {
+            control.ending.hurry();
+        }
+        if !control.is_stopping() {
+            control.stop(cause);
+        }
+        control.set_horizon(None);
+        self.at_work(|crew| {
+            while crew.shut_down() && crew.advance() {}
+            crew.shut_down_all();
+        });
+    }
+
+    /// Does this where the watchdog looks.
+    fn at_work<R>(&mut self, work: impl FnOnce(&mut Crew) -> R) -> R {
+        self.main().link.set_awake(true);
+        let done = work(&mut self.crew);
+        self.main().link.set_awake(false);
+        done
+    }
+
+    fn control(&self) -> &Control {
+        &self.crew.control
+    }
+
+    fn main(&self) -> &Runner {
+        &self.crew.here[0]
     }
 }
 
@@ -180,26 +148,29 @@ impl Running {
     /// Application time: simulated, or real since the run began.
     #[must_use]
     pub fn now(&self) -> Duration {
-        Duration::from_nanos(self.head.control.timeline().now())
+        Duration::from_nanos(self.control().timeline().now())
     }
 
     /// The World of the main head.
     #[must_use]
     pub fn world(&self) -> &World {
-        &self.head.world
+        &self.main().world
     }
 
     /// The World of the main head, to change. What is asked of processes takes effect at the next step.
     pub fn world_mut(&mut self) -> &mut World {
-        self.head.look_at_clock();
-        &mut self.head.world
+        let main = &mut self.crew.here[0];
+        main.look_at_clock();
+        &mut main.world
     }
 
-    /// The state of a process, by its name in any case. `None` when nobody has it, or it is of another type.
+    /// The state of a process, by its name in any case. `None` when nobody has it, it is of another type, or it lives on
+    /// a head with a thread of its own: under the simulated clock, all heads are here.
     #[must_use]
     pub fn get<P: Process>(&self, name: &str) -> Option<&P> {
-        let address = self.head.control.post.get(name)?;
-        self.head.world.get::<P>(address.entity())
+        let address = self.control().post.get(name)?;
+        let home = self.crew.here.iter().find(|runner| Arc::ptr_eq(&runner.link, &address.0.link))?;
+        home.world.get::<P>(address.entity())
     }
 
     /// Sends a mail from outside, as [`Outside::send`](crate::outside::Outside::send) does.
@@ -213,13 +184,13 @@ impl Running {
     /// A handle for other threads.
     #[must_use]
     pub fn handle(&self) -> ApplicationHandle {
-        ApplicationHandle::new(self.head.control.clone())
+        ApplicationHandle::new(self.crew.control.clone())
     }
 
     /// How it goes so far.
     #[must_use]
     pub fn report(&mut self) -> Report {
-        report::of(&mut self.head)
+        report::of(&mut self.crew)
     }
 }
 

@@ -28,6 +28,7 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// A group as processes know it; its deadlines and counters are the head's.
 pub(crate) struct GroupEntry {
@@ -144,6 +145,15 @@ pub struct Forgotten {
     pub panics: u64,
 }
 
+impl std::ops::AddAssign for Forgotten {
+    fn add_assign(&mut self, other: Self) {
+        self.processes += other.processes;
+        self.lives += other.lives;
+        self.errors += other.errors;
+        self.panics += other.panics;
+    }
+}
+
 impl Graveyard {
     pub(crate) fn bury(&mut self, departed: Departed) {
         if self.recent.len() == REMEMBERED
@@ -202,11 +212,11 @@ pub(crate) struct Scope {
     /// Births that took long.
     pub(crate) slow_births: Cell<u64>,
     pub(crate) refused_births: Cell<u64>,
-    pub(crate) global_frequency: Cell<Frequency>,
+    pub(crate) global_frequency: Frequency,
 }
 
 impl Scope {
-    pub(crate) fn new(control: Arc<Control>, link: Arc<Link>) -> Self {
+    pub(crate) fn new(control: Arc<Control>, link: Arc<Link>, global_frequency: Frequency) -> Self {
         let ids = control.new_ids();
         Self {
             control,
@@ -236,7 +246,7 @@ impl Scope {
             has_threads: Cell::new(false),
             slow_births: Cell::new(0),
             refused_births: Cell::new(0),
-            global_frequency: Cell::new(crate::frequency::hz(30)),
+            global_frequency,
         }
     }
 
@@ -292,6 +302,7 @@ impl Scope {
     /// Has a process of this head born again.
     pub(crate) fn expect(&self, expected: Expected) {
         self.beat.set_cradle(self.beat.cradle().min(expected.due));
+        self.control.pending.fetch_add(1, Relaxed);
         self.nursery.borrow_mut().push(Reverse(expected));
     }
 
@@ -301,6 +312,7 @@ impl Scope {
         let next = nursery.peek().filter(|Reverse(next)| next.due <= self.now()).map(|Reverse(next)| next.entity);
         if next.is_some() {
             nursery.pop();
+            self.control.pending.fetch_sub(1, Relaxed);
         }
         self.beat.set_cradle(nursery.peek().map_or(u64::MAX, |Reverse(next)| next.due));
         next

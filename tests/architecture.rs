@@ -20,9 +20,11 @@ const FLOORS: &[&[&str]] = &[
         "key",
         "lifecycle",
         "overrun",
+        "realtime",
         "renewal",
         "run_level",
         "service",
+        "settings",
         "stats",
         "supervision",
         "sync",
@@ -52,7 +54,7 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["ask", "context", "failure", "lock", "mailing", "process", "scope", "thread", "time", "timer"],
     &["signals", "systems", "watchdog"],
-    &["application", "exit", "group", "handle", "head", "report", "running"],
+    &["application", "crew", "exit", "group", "handle", "head", "report", "runner", "running"],
 ];
 
 /// Files that can't be without each other: a cycle that is meant, and no other. `Process` is told of its `Context<Self>`,

@@ -2,13 +2,17 @@
 
 use crate::budget::{Budget, Meter};
 use crate::context::Context;
+use crate::control::Control;
+use crate::key::OnHead;
 use crate::lifecycle::{self, Autostart, BoundShutdown, Depends, DependsError, Node};
+use crate::link::{Link, UnknownHead};
 use crate::mail::Mail;
 use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
 use crate::post::{Address, Fate, Record};
 use crate::process::{Flags, Private, Process, Vitals, short_name};
 use crate::renewal::Renewal;
 use crate::scope;
+use crate::settings::{self, Settings, Sorter};
 use crate::supervision::{Supervision, SupervisionError};
 use crate::systems::placement::{find_group, group_of, kind_of, lane_of};
 use crate::systems::rebirth;
@@ -52,6 +56,14 @@ pub enum Refusal {
     /// The World has no application: it was not built by one.
     #[error("this World belongs to no polycephaly application; build it with `Application::build`")]
     NoApplication,
+    /// Its bundle names a head that there is not.
+    #[error(transparent)]
+    UnknownHead(#[from] UnknownHead),
+    /// Its bundle names another head than that of this World.
+    #[error(
+        "it belongs on head {0:?}, whose World is another one; spawn it by a process's context or the application's handle"
+    )]
+    OtherHead(String),
     /// The entity was despawned before the command came to it.
     #[error("the entity kept for the process is gone")]
     EntityGone,
@@ -107,14 +119,36 @@ impl SpawnProcessCommands for Commands<'_, '_> {
 }
 
 impl<P: Process> Context<'_, P> {
-    /// Bears another process on this head when this tick's systems have run; it lives first at its group's next due
-    /// instant. What is refused is logged and counted in the report.
-    pub fn spawn<Q: Process>(&mut self, process: Q, bundle: impl Bundle) {
-        self.scope.defer(move |world| {
-            let born = world.spawn_process(process, bundle);
-            note_refusal(world, born);
-        });
+    /// Bears another process when this tick's systems have run, on this head or on that of an
+    /// [`OnHead`](crate::key::OnHead) in the bundle; it lives first at its group's next due instant. What is refused is
+    /// logged and counted in the report.
+    pub fn spawn<Q: Process>(&mut self, process: Q, bundle: impl Settings) {
+        self.scope.defer(move |world| bear_on_its_head(world, process, bundle));
     }
+}
+
+/// Bears a process on the head that its bundle names, else in this World.
+pub(crate) fn bear_on_its_head<P: Process, B: Settings>(world: &mut World, process: P, bundle: B) {
+    if scope::entity(world).is_none() || !settings::names_head::<B>(world) {
+        return bear_here(world, process, bundle);
+    }
+    let (place, bundle) = Sorter::default().look(bundle);
+    let scope = scope::of(world);
+    match place.head.and_then(|head| scope.control.link_of(&head.0).ok()) {
+        Some(link) if !Arc::ptr_eq(&link, &scope.link) => link.call(move |world| bear_here(world, process, bundle)),
+        _ => bear_here(world, process, bundle),
+    }
+}
+
+fn bear_here<P: Process>(world: &mut World, process: P, bundle: impl Bundle) {
+    let born = world.spawn_process(process, bundle);
+    note_refusal(world, born);
+}
+
+/// Whether a process whose bundle is in its slot belongs into this World.
+fn check_head(slot: &EntityWorldMut<'_>, control: &Control, own: &Link) -> Result<(), Refusal> {
+    let Some(head) = slot.get::<OnHead>() else { return Ok(()) };
+    if control.link_of(&head.0)?.head == own.head { Ok(()) } else { Err(Refusal::OtherHead(head.0.to_string())) }
 }
 
 pub(crate) fn note_refusal<P>(world: &mut World, born: Result<Entity, SpawnError<P>>) {
@@ -214,15 +248,17 @@ fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -
         return Err(Refusal::NoApplication);
     }
     let kind = kind_of::<P>(world);
-    let control = scope::of(world).control.clone();
+    let (control, link) = (scope::of(world).control.clone(), scope::of(world).link.clone());
     let Ok(mut slot) = world.get_entity_mut(entity) else { return Err(Refusal::EntityGone) };
     let name: Option<Cow<'static, str>> =
         slot.insert(bundle).get::<Name>().map(|name| Cow::Owned(name.as_str().to_owned()));
+    check_head(&slot, &control, &link)?;
     let mailbox = mailbox_of(&slot, control.mailbox_size.get())?;
     let supervision = slot.get::<Supervision>().cloned();
     supervision.as_ref().map_or(Ok(()), Supervision::check)?;
     let budget = slot.get::<Budget>().copied();
     let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
+    control.has_unbound.fetch_or(!bound, Relaxed);
     let scope = scope::of(world);
     let name = match name {
         Some(name) if name.is_empty() => return Err(Refusal::NameEmpty),

@@ -1,39 +1,53 @@
 //! The births of all processes that start with the application: first everybody is enrolled, then ranked, then born by rank.
 
 use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
-use crate::post::Address;
+use crate::post::{Address, Post};
 use crate::scope::{self, Outcome};
 use crate::systems::birth;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// So many run `prepare` at once: they mostly wait for something, so there may be more than processors.
 const AT_ONCE: usize = 64;
 
-/// Gives each its rank. What is wrong with what they say of each other comes back.
-pub(crate) fn rank(world: &mut World, enrolled: &[Address]) -> Vec<String> {
-    let mut faults: Vec<String> = enrolled.iter().filter_map(|address| unknown_fallback(world, address)).collect();
-    let nodes: Vec<Node<'_>> = enrolled
+/// One that starts with the application, as its head has taken it in.
+pub(crate) struct Entrant {
+    pub(crate) address: Address,
+    depends: Option<Depends>,
+    autostarts: bool,
+}
+
+impl Entrant {
+    pub(crate) fn new(world: &World, address: Address) -> Self {
+        let depends = world.get::<Depends>(address.entity()).cloned();
+        Self { autostarts: birth::autostarts(world, address.entity()), depends, address }
+    }
+}
+
+/// Gives each its rank, over all heads. What is wrong with what they say of each other comes back.
+pub(crate) fn rank(post: &Post, entrants: &[Entrant]) -> Vec<String> {
+    let mut faults: Vec<String> = entrants.iter().filter_map(|one| unknown_fallback(post, &one.address)).collect();
+    let nodes: Vec<Node<'_>> = entrants
         .iter()
-        .map(|address| {
-            let needs = world.get::<Depends>(address.entity()).map_or(Vec::new(), |depends| depends.names().collect());
+        .map(|Entrant { address, depends, .. }| {
+            let needs = depends.as_ref().map_or(Vec::new(), |depends| depends.names().collect());
             Node { name: address.name(), needs }
         })
         .collect();
     match ranks(&nodes, |_| None) {
-        Ok(ranks) => enrolled.iter().zip(ranks).for_each(|(address, rank)| address.0.rank.store(rank, Relaxed)),
+        Ok(ranks) => entrants.iter().zip(ranks).for_each(|(one, rank)| one.address.0.rank.store(rank, Relaxed)),
         Err(errors) => faults.extend(errors.iter().map(ToString::to_string)),
     }
     faults
 }
 
-fn unknown_fallback(world: &mut World, address: &Address) -> Option<String> {
+fn unknown_fallback(post: &Post, address: &Address) -> Option<String> {
     let supervision = address.0.known_incidents()?.supervision.lock().clone()?;
     let fallback = supervision.fallback.as_ref()?;
-    let unknown = scope::of(world).control.post.get(fallback).is_none();
-    unknown.then(|| {
+    post.get(fallback).is_none().then(|| {
         format!(
             "the fallback of {:?} is {fallback:?}, and there is no such process: add it, with Autostart(false)",
             address.name()
@@ -42,17 +56,18 @@ fn unknown_fallback(world: &mut World, address: &Address) -> Option<String> {
 }
 
 /// Those that are to be born now, by rank, and within one as they were added.
-pub(crate) fn order(world: &World, enrolled: &[Address]) -> Vec<Address> {
-    let mut order: Vec<Address> =
-        enrolled.iter().filter(|address| birth::autostarts(world, address.entity())).cloned().collect();
+pub(crate) fn order(entrants: &[Entrant]) -> Vec<Address> {
+    let mut order: Vec<Address> = entrants.iter().filter(|one| one.autostarts).map(|one| one.address.clone()).collect();
     order.sort_by_key(|address| address.0.rank.load(Relaxed));
     order
 }
 
-/// Runs `prepare` of those that want it beside others, each on a thread of its own.
+/// Runs `prepare` of those of this World that want it beside others, each on a thread of its own.
 pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> HashMap<Entity, Outcome> {
+    let own = scope::of(world).link.clone();
     let wanted: Vec<(Entity, u32)> = rank
         .iter()
+        .filter(|address| Arc::ptr_eq(&address.0.link, &own))
         .map(|address| (address.entity(), address.0.kind))
         .filter(|&(entity, _)| world.get::<ParallelBirth>(entity).is_some())
         .collect();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// The group a process asks for by its components, and whether it has a name component already.
 pub(crate) fn group_of(world: &mut World, entity: Entity) -> (GroupKey, bool) {
-    let global = scope::of(world).global_frequency.get();
+    let global = scope::of(world).global_frequency;
     let mut slot = world.entity_mut(entity);
     if !slot.contains::<Frequency>() {
         slot.insert(global);

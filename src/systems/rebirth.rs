@@ -319,6 +319,7 @@ pub(crate) fn cancel_all(world: &mut World) {
     let scope = scope::of(world);
     scope.beat.set_cradle(u64::MAX);
     let waiting = std::mem::take(&mut *scope.nursery.borrow_mut());
+    scope.control.pending.fetch_sub(waiting.len(), Relaxed);
     for Reverse(Expected { entity, .. }) in waiting {
         with_vitals(world, entity, |vitals, _, scope| {
             if vitals.address.0.fate() == Fate::Restart {

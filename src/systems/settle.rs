@@ -6,6 +6,7 @@ use crate::time::Beat;
 use bevy_ecs::system::Commands;
 use bevy_ecs::world::World;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The system: two words read when there is nothing to do.
 pub(crate) fn system(beat: Arc<Beat>) -> impl FnMut(Commands<'_, '_>) {
@@ -33,6 +34,7 @@ pub(crate) fn now(world: &mut World) {
         return;
     }
     scope.beat.settle();
+    scope.control.pending.fetch_add(1, Relaxed);
     let calls = scope.take_deferred();
     bury(world);
     for call in calls {
@@ -47,6 +49,7 @@ pub(crate) fn now(world: &mut World) {
     }
     rebirth::bear_due(world);
     let scope = scope::of(world);
+    scope.control.pending.fetch_sub(1, Relaxed);
     death::end_if_all_died(scope);
     if !scope.changes.borrow().is_empty() {
         // The head looks at them after this: those that lives asked for, and those that this round has made.

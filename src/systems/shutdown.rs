@@ -2,6 +2,7 @@
 
 use crate::bell::monotonic;
 use crate::cause::Cause;
+use crate::lifecycle::Depends;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
@@ -9,6 +10,7 @@ use crate::scope;
 use crate::systems::rebirth;
 use bevy_ecs::entity::{Entity, EntityHashSet};
 use bevy_ecs::world::World;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -30,50 +32,72 @@ pub(crate) fn safe_stop_all(world: &mut World) {
     }
 }
 
-/// Those that live and are not bound to end with the application, and all that they depend on.
-pub(crate) fn exempt(world: &mut World) -> EntityHashSet {
-    let mut query = world.query::<(Entity, &Vitals, &Flags)>();
-    let unbound = |(_, vitals, flags): &(Entity, &Vitals, &Flags)| !flags.has(Flags::OVER) && !vitals.address.0.bound;
-    let mut open: Vec<Entity> = query.iter(world).filter(unbound).map(|(entity, ..)| entity).collect();
-    let mut exempt = EntityHashSet::default();
+/// What decides whether a process outlives an orderly end of the application.
+pub(crate) struct Tie {
+    birth: u64,
+    name: String,
+    bound: bool,
+    needs: Vec<String>,
+}
+
+/// Those that live in this World.
+pub(crate) fn ties(world: &mut World) -> Vec<Tie> {
+    let mut query = world.query::<(&Vitals, &Flags, Option<&Depends>)>();
+    let living = query.iter(world).filter(|(_, flags, _)| !flags.has(Flags::OVER));
+    let tie = |(vitals, _, depends): (&Vitals, &Flags, Option<&Depends>)| {
+        let record = &vitals.address.0;
+        let needs = depends.iter().flat_map(|depends| depends.names()).map(str::to_ascii_lowercase).collect();
+        Tie { birth: record.birth, name: record.name.to_ascii_lowercase(), bound: record.bound, needs }
+    };
+    living.map(tie).collect()
+}
+
+/// Those of all heads that are not bound to end with the application, and all that they depend on: by number of birth.
+pub(crate) fn exempt(ties: &[Tie]) -> HashSet<u64> {
+    let by_name: HashMap<&str, &Tie> = ties.iter().map(|tie| (&*tie.name, tie)).collect();
+    let mut open: Vec<&Tie> = ties.iter().filter(|tie| !tie.bound).collect();
+    let mut exempt = HashSet::new();
     while let Some(next) = open.pop() {
-        if exempt.insert(next) {
-            open.extend(rebirth::needs(world, next));
+        if exempt.insert(next.birth) {
+            open.extend(next.needs.iter().filter_map(|need| by_name.get(&**need)));
         }
     }
     exempt
 }
 
-/// Ends every process of this World but a few: first all are condemned, then buried, by falling rank and within one the
-/// youngest first.
-pub(crate) fn end_all_but(world: &mut World, exempt: &EntityHashSet, cause: &Arc<Cause>) {
+/// One that is to die with the application. The order is that of births: the reverse of that of deaths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Doomed {
+    pub(crate) rank: u32,
+    pub(crate) birth: u64,
+    entity: Entity,
+}
+
+/// Condemns every process of this World but a few. Each must be given to [`end`].
+pub(crate) fn condemn(world: &mut World, exempt: &HashSet<u64>, cause: &Arc<Cause>) -> Vec<Doomed> {
     rebirth::cancel_all(world);
     let mut query = world.query::<(&Vitals, &mut Flags)>();
-    let mut living: Vec<(u32, u64, Entity)> = Vec::new();
+    let mut doomed = Vec::new();
     for (vitals, mut flags) in query.iter_mut(world) {
         let (address, entity) = (&vitals.address, vitals.address.entity());
-        if flags.has(Flags::OVER) || exempt.contains(&entity) {
+        if flags.has(Flags::OVER) || exempt.contains(&address.0.birth) {
             continue; // One that rests stays at rest.
         }
         address.0.incidents().ends_by(cause.clone());
         address.0.set_fate(Fate::End);
         flags.set(Flags::DYING);
         address.set_run_level(RunLevel::Cleanup);
-        living.push((address.0.rank.load(Relaxed), address.0.birth, entity));
+        doomed.push(Doomed { rank: address.0.rank.load(Relaxed), birth: address.0.birth, entity });
     }
-    living.sort_unstable_by(|a, b| b.cmp(a));
-    // All threads of one rank are told to end before any is waited for.
-    for rank in living.chunk_by(|a, b| a.0 == b.0) {
-        halt(world, rank);
-        rank.iter().for_each(|&(.., entity)| end_one(world, entity));
-    }
-    let is_exempt = |entity: &Entity| exempt.contains(entity);
-    scope::of(world).leaving.borrow_mut().retain(is_exempt);
+    let ending: EntityHashSet = doomed.iter().map(|one| one.entity).collect();
+    scope::of(world).leaving.borrow_mut().retain(|entity| !ending.contains(entity));
+    doomed
 }
 
-fn halt(world: &mut World, rank: &[(u32, u64, Entity)]) {
+/// Tells the threads of these to end, and waits for none.
+pub(crate) fn halt(world: &mut World, some: &[Doomed]) {
     if scope::of(world).has_threads.get() {
-        for &(.., entity) in rank {
+        for &Doomed { entity, .. } in some {
             let Some(kind) = world.get::<Vitals>(entity).map(|vitals| vitals.address.0.kind) else { continue };
             let halt = scope::of(world).kinds.borrow()[kind as usize].halt;
             halt(world, entity);
@@ -81,7 +105,11 @@ fn halt(world: &mut World, rank: &[(u32, u64, Entity)]) {
     }
 }
 
-/// The death of one, which may take so long and no longer.
+/// Buries these, in their order.
+pub(crate) fn end(world: &mut World, some: &[Doomed]) {
+    some.iter().for_each(|one| end_one(world, one.entity));
+}
+
 fn end_one(world: &mut World, entity: Entity) {
     let scope = scope::of(world);
     let (control, beat) = (scope.control.clone(), scope.beat.clone());

@@ -1,0 +1,356 @@
+//! A head: one World and the frequency groups placed on it, ticked in order of their deadlines.
+
+mod changes;
+
+use crate::bell;
+use crate::cause::Cause;
+use crate::control::Control;
+use crate::frequency::Frequency;
+use crate::group::{Group, GroupPlan};
+use crate::key::GroupKey;
+use crate::link::Link;
+use crate::post::Address;
+use crate::scope::{self, Lent, Outcome, Scope};
+use crate::systems::shutdown::{self, Doomed};
+use crate::systems::{debut, fallback, mailman, placement, rebirth, settle};
+use crate::time::{Beat, Time};
+use bevy_ecs::change_detection::CheckChangeTicks;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::observer::On;
+use bevy_ecs::system::ResMut;
+use bevy_ecs::world::World;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// When a group is next due, and what decides among equals: kept apart from the groups, so that looking for the next
+/// tick reads one short array.
+#[derive(Clone, Copy, Debug)]
+struct Appointment {
+    due: u64,
+    period: u64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+/// What came of one [`pass`](Runner::pass).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pass {
+    /// Something was due, and ran.
+    Ran,
+    /// Somebody wants something.
+    Rung,
+    /// Nothing more is due as far as the head may go.
+    Horizon,
+    /// Nothing may run.
+    Over,
+    /// Nothing is left to run, on any head: told by the main one alone.
+    Idle,
+}
+
+/// See the module's documentation.
+pub(crate) struct Runner {
+    pub(crate) world: World,
+    pub(crate) groups: Vec<Group>,
+    agenda: Vec<Appointment>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) link: Arc<Link>,
+    beat: Arc<Beat>,
+    started: bool,
+    /// On the simulated clock: until when the lives so far have taken.
+    busy_until: u64,
+    /// What the births to come have prepared.
+    prepared: HashMap<Entity, Outcome>,
+    /// Whether its motors have been told to be off.
+    safe: bool,
+}
+
+/// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
+#[derive(bevy_ecs::resource::Resource, Default)]
+struct TickCheck(Option<CheckChangeTicks>);
+
+impl Runner {
+    pub(crate) fn new(control: Arc<Control>, link: Arc<Link>, global_frequency: Frequency) -> Self {
+        let mut world = World::new();
+        let scope = Scope::new(control.clone(), link.clone(), global_frequency);
+        let beat = scope.beat.clone();
+        world.insert_resource(Lent::new(scope));
+        world.insert_resource(Time(beat.clone()));
+        world.init_resource::<TickCheck>();
+        world.add_observer(|check: On<CheckChangeTicks>, mut asked: ResMut<TickCheck>| asked.0 = Some(*check));
+        placement::watch_settings(&mut world);
+        fallback::install(&mut world);
+        Self {
+            world,
+            groups: Vec::new(),
+            agenda: Vec::new(),
+            control,
+            link,
+            beat,
+            started: false,
+            busy_until: 0,
+            prepared: HashMap::new(),
+            safe: false,
+        }
+    }
+
+    /// Takes over a group as the builder has laid it out, before the start.
+    pub(crate) fn add_group(&mut self, key: GroupKey, plan: GroupPlan) {
+        placement::find_group(&mut self.world, key.clone());
+        let options = plan.options.clone();
+        let mut group = Group::new(key, plan, self.beat.clone(), 0);
+        group.configure(&options, None, false);
+        self.groups.push(group);
+    }
+
+    /// Stamps the present instant for a birth before the start.
+    pub(crate) fn stamp(&mut self) {
+        self.busy_until += self.beat.take_consumed();
+        let timeline = self.control.timeline();
+        timeline.jump_to(self.busy_until);
+        self.beat.set_now(timeline.now());
+    }
+
+    /// Stamps the present instant for what happens between two ticks.
+    pub(crate) fn look_at_clock(&self) {
+        self.beat.set_now(self.beat.now().max(self.control.timeline().now()));
+    }
+
+    /// Builds all schedules, so that an impossible order is found before the first tick.
+    pub(crate) fn initialize(&mut self) -> Vec<String> {
+        self.adopt();
+        let mut faults = Vec::new();
+        for group in &mut self.groups {
+            if let Err(error) = group.schedule.initialize(&mut self.world) {
+                let text = error.to_string(group.schedule.graph(), &self.world);
+                faults.push(format!("the systems of group {} can't be ordered: {text}", group.key));
+            }
+        }
+        faults
+    }
+
+    /// The part of the births of this rank that may go on side by side, on threads of their own.
+    pub(crate) fn prepare(&mut self, rank: &[Address]) {
+        self.prepared = debut::prepare(&mut self.world, rank);
+    }
+
+    /// The births of some that start with the application.
+    pub(crate) fn bear(&mut self, some: &[Address]) {
+        for address in some {
+            if self.control.is_stopping() {
+                return;
+            }
+            self.stamp();
+            let entity = address.entity();
+            let prepared = self.prepared.remove(&entity);
+            rebirth::begin(&mut self.world, entity, prepared);
+        }
+    }
+
+    /// When the last birth before the start is over.
+    pub(crate) fn ready(&mut self) -> u64 {
+        self.stamp();
+        self.adopt();
+        self.beat.now()
+    }
+
+    /// From the epoch on, ticks are due.
+    pub(crate) fn start(&mut self, epoch: u64) {
+        self.beat.set_now(epoch);
+        for group in &mut self.groups {
+            group.start(epoch);
+        }
+        scope::of(&mut self.world).started.set(true);
+        self.started = true;
+        self.attend();
+        self.refresh_agenda();
+    }
+
+    /// Between ticks: what others asked for, deaths and births, changes of groups.
+    pub(crate) fn attend(&mut self) {
+        if self.control.is_braked() {
+            return;
+        }
+        if self.link.has_calls() {
+            self.look_at_clock();
+            for call in self.link.take_calls() {
+                fallback::contained(&mut self.world, call);
+            }
+            self.world.flush();
+            if self.control.population.load(Relaxed) == 0 {
+                self.beat.unsettle(); // The last one may have died while these waited.
+            }
+        }
+        if self.beat.cradle() != NEVER {
+            self.look_at_clock();
+            if self.beat.cradle() <= self.beat.now() {
+                self.beat.unsettle();
+            }
+        }
+        if self.beat.is_unsettled() {
+            settle::now(&mut self.world);
+            self.adopt();
+        }
+    }
+
+    /// The next tick: its due instant, period and group.
+    pub(crate) fn next(&self) -> Option<(u64, u64, usize)> {
+        let mut best: Option<(u64, u64, usize)> = None;
+        for (index, appointment) in self.agenda.iter().enumerate() {
+            let candidate = (appointment.due, appointment.period, index);
+            if appointment.due != NEVER && best.is_none_or(|best| candidate < best) {
+                best = Some(candidate);
+            }
+        }
+        best
+    }
+
+    /// When something next can start: a tick, or the birth of one that waits to be born again.
+    pub(crate) fn next_start(&self) -> Option<u64> {
+        let tick = self.next().map_or(NEVER, |(due, ..)| due);
+        let next = tick.min(self.beat.cradle());
+        (next != NEVER).then(|| self.start_of(next))
+    }
+
+    /// When that tick can start: when it is due, or when the head is no longer busy.
+    pub(crate) fn start_of(&self, due: u64) -> u64 {
+        due.max(self.busy_until)
+    }
+
+    /// Runs one tick of a group, starting at `now`; returns when it ended.
+    pub(crate) fn tick(&mut self, index: usize, now: u64) -> u64 {
+        let group = &mut self.groups[index];
+        if group.paused || self.control.paused.load(Relaxed) {
+            group.pass_paused(now);
+            self.agenda[index].due = group.next_due;
+            return now;
+        }
+        let (number, due) = (group.next, group.next_due);
+        let verdict = group.advance(now);
+        self.agenda[index].due = group.next_due;
+        if !verdict.runs {
+            let reason = format!("{} tick(s) missed: it started {} µs late", verdict.dropped, (now - due) / 1000);
+            self.control.brake(&format!("group {}", group.key), reason);
+            return now;
+        }
+        self.link.live();
+        if self.link.has_announced() {
+            mailman::sort_announced(scope::of(&mut self.world));
+        }
+        self.beat.begin(index, number, due, now, std::mem::replace(&mut group.last, now));
+        group.schedule.run(&mut self.world);
+        let consumed = self.beat.take_consumed();
+        let timeline = self.control.timeline();
+        let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };
+        self.busy_until = end;
+        let group = &mut self.groups[index];
+        if let Some(reason) = group.account(end.saturating_sub(now), end) {
+            self.control.brake(&format!("group {}", group.key), reason);
+        }
+        if self.beat.is_unsettled() {
+            self.adopt();
+        }
+        end
+    }
+
+    /// Whether ticks may begin: not once the end has begun, but while it waits for some.
+    pub(crate) fn may_tick(&self) -> bool {
+        !self.control.is_stopping() || self.control.ending.waits.load(Relaxed) && !self.control.must_end()
+    }
+
+    /// Motors off, once, if the e-brake is pulled: whatever the other heads are doing.
+    pub(crate) fn mind_brake(&mut self) {
+        if self.control.is_braked() && !std::mem::replace(&mut self.safe, true) {
+            self.look_at_clock();
+            shutdown::safe_stop_all(&mut self.world);
+        }
+    }
+
+    /// Condemns all but a few. What comes back must be given to [`end`](Self::end), rank by rank.
+    pub(crate) fn condemn(&mut self, exempt: &HashSet<u64>) -> Vec<Doomed> {
+        self.mind_brake();
+        let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
+        self.look_at_clock();
+        shutdown::condemn(&mut self.world, exempt, &cause)
+    }
+
+    /// The deaths of some that have been condemned.
+    pub(crate) fn end(&mut self, some: &[Doomed]) {
+        self.mind_brake();
+        self.look_at_clock();
+        shutdown::end(&mut self.world, some);
+        self.world.flush();
+        if self.beat.is_unsettled() {
+            self.adopt();
+        }
+    }
+
+    /// Whether any group could still tick.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.beat.cradle() == NEVER && self.agenda.iter().all(|appointment| appointment.due == NEVER)
+    }
+
+    fn refresh_agenda(&mut self) {
+        self.agenda.clear();
+        let due = |group: &Group| if group.active { group.next_due } else { NEVER };
+        self.agenda.extend(self.groups.iter().map(|group| Appointment { due: due(group), period: group.period }));
+    }
+
+    /// On a clock that goes by itself: sleeps until something is due before the horizon, or somebody rings, and runs it.
+    pub(crate) fn pass(&mut self) -> Pass {
+        self.mind_brake();
+        self.attend();
+        if !self.started || !self.may_tick() {
+            return Pass::Over;
+        }
+        let horizon = self.control.horizon.load(Relaxed);
+        let next = self.next_start().filter(|&start| start < horizon);
+        if self.rests() && horizon == NEVER {
+            return Pass::Idle;
+        }
+        let now = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
+        match next {
+            Some(start) if now >= start => {
+                self.run_due(now);
+                Pass::Ran
+            }
+            None if now >= horizon => Pass::Horizon,
+            _ => Pass::Rung,
+        }
+    }
+
+    /// Says whether anything is left to tick here. Whether nothing is on any head, if this is the main one.
+    fn rests(&self) -> bool {
+        let (idle, main) = (self.is_idle(), self.link.head == 0);
+        if self.link.set_idle(idle) && idle && !main {
+            self.control.main_link().bell.ring();
+        }
+        idle && main && self.control.is_all_idle()
+    }
+
+    /// Runs every tick that is due by now, looking at the clock again after each.
+    fn run_due(&mut self, mut now: u64) {
+        while let Some((due, _, index)) = self.next() {
+            if due > now || due >= self.control.horizon.load(Relaxed) || !self.may_tick() {
+                break;
+            }
+            now = self.tick(index, now);
+            self.attend();
+        }
+    }
+
+    /// Sleeps until `deadline`, or until the bell rings; returns the time.
+    pub(crate) fn sleep_until(&self, deadline: Option<u64>) -> u64 {
+        self.link.set_awake(false);
+        self.control.timeline().sleep_until(deadline, &self.link.bell);
+        self.link.set_awake(true);
+        self.control.timeline().now()
+    }
+
+    /// Readies this thread for sharp deadlines.
+    pub(crate) fn sharpen(&self) {
+        if !self.control.timeline().is_simulated() {
+            bell::sharpen_sleep();
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What becomes of a head's groups between two ticks: new ones, new lanes, settings, pauses.
+
+use super::{Runner, TickCheck};
+use crate::group::{Group, GroupPlan};
+use crate::key::{GroupKey, GroupOptions};
+use crate::scope::{self, Change, Lane};
+use crate::systems::placement;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Runner {
+    /// Carries out changes to the groups, between two ticks.
+    #[cold]
+    pub(super) fn adopt(&mut self) {
+        loop {
+            let changes = std::mem::take(&mut *scope::of(&mut self.world).changes.borrow_mut());
+            if changes.is_empty() {
+                break;
+            }
+            for change in changes {
+                self.adopt_one(change);
+            }
+        }
+        if let Some(check) = self.world.resource_mut::<TickCheck>().0.take() {
+            for group in &mut self.groups {
+                group.schedule.check_change_ticks(check);
+            }
+        }
+        self.refresh_agenda();
+    }
+
+    fn adopt_one(&mut self, change: Change) {
+        match change {
+            Change::Found => self.adopt_groups(),
+            Change::Install { lane } => self.install(lane),
+            Change::Population { group } => {
+                self.adopt_groups();
+                self.activate(group as usize);
+            }
+            Change::Options { key, options } => self.configure(key, &options),
+            Change::Pause { key, paused } => {
+                let index = placement::find_group(&mut self.world, key) as usize;
+                self.adopt_groups();
+                self.groups[index].paused = paused;
+            }
+        }
+    }
+
+    fn install(&mut self, lane: u32) {
+        self.adopt_groups();
+        let scope = scope::of(&mut self.world);
+        let Lane { group, kind, .. } = scope.lanes.borrow()[lane as usize];
+        let install = scope.kinds.borrow()[kind as usize].install;
+        let marker = scope.groups.borrow()[group as usize].marker;
+        install(&mut self.world, lane, marker, &mut self.groups[group as usize].schedule);
+    }
+
+    /// Gives every entry of the scope its group.
+    fn adopt_groups(&mut self) {
+        let epoch = self.control.epoch.load(Relaxed);
+        let known = self.groups.len();
+        let keys: Vec<GroupKey> =
+            scope::of(&mut self.world).groups.borrow()[known..].iter().map(|entry| entry.key.clone()).collect();
+        let beat = &self.beat;
+        self.groups.extend(keys.into_iter().map(|key| Group::new(key, GroupPlan::default(), beat.clone(), epoch)));
+    }
+
+    fn configure(&mut self, key: GroupKey, options: &GroupOptions) {
+        let index = placement::find_group(&mut self.world, key) as usize;
+        self.adopt_groups();
+        let now = self.started.then(|| self.beat.now());
+        let group = &mut self.groups[index];
+        let paused = group.paused || self.control.paused.load(Relaxed);
+        group.configure(options, now, paused);
+    }
+
+    /// A group ticks while it has a process or a system.
+    fn activate(&mut self, index: usize) {
+        let population = scope::of(&mut self.world).groups.borrow()[index].population;
+        let now = self.beat.now();
+        let group = &mut self.groups[index];
+        let active = population > 0 || group.has_systems;
+        if active && !group.active && self.started {
+            group.resume_after(now);
+        }
+        group.active = active;
+    }
+}

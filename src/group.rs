@@ -1,8 +1,11 @@
 //! A frequency group as its head ticks it: its schedule of systems, its deadlines, its counters.
 
 use crate::budget::{Budget, Meter, Reading};
+use crate::clock::nanos;
+use crate::importance::Importance;
 use crate::key::{GroupKey, GroupOptions};
 use crate::overrun::{Grid, Overrun, Verdict};
+use crate::phase::{Phase, Placed};
 use crate::stats::GroupStats;
 use crate::systems::order::AsRegistered;
 use crate::systems::{Step, settle};
@@ -36,8 +39,13 @@ pub(crate) struct Group {
     pub(crate) key: GroupKey,
     pub(crate) schedule: Schedule,
     pub(crate) overrun: Overrun,
+    pub(crate) importance: Importance,
+    /// Of so many ticks one runs: 1, unless its head is overloaded.
+    pub(crate) keeps_one_in: u32,
     pub(crate) grid: Grid,
-    phase: u64,
+    pub(crate) phase: u64,
+    /// Whether its phase is still to be found.
+    pub(crate) finds_phase: bool,
     /// The next tick, and when it is due.
     pub(crate) next: u64,
     pub(crate) next_due: u64,
@@ -61,8 +69,11 @@ impl Group {
         Self {
             schedule,
             overrun: Overrun::default(),
+            importance: Importance::default(),
+            keeps_one_in: 1,
             grid: Grid { frequency: key.frequency, origin: epoch },
             phase: 0,
+            finds_phase: false,
             next: 0,
             next_due: epoch,
             last: epoch,
@@ -99,19 +110,50 @@ impl Group {
         if let Some(budget) = options.budget {
             self.meter.set(budget);
         }
-        let phase = options.phase.map(crate::clock::nanos);
-        if let Some(phase) = phase.filter(|&phase| phase != self.phase) {
-            if self.active {
-                let lost = now.map_or(0, |now| self.grid.first_after(now).saturating_sub(self.next));
-                *(if paused { &mut self.stats.paused } else { &mut self.stats.dropped }) += lost;
-            }
-            self.grid.origin = self.grid.origin.saturating_sub(self.phase).saturating_add(phase);
-            self.phase = phase;
-            match now {
-                Some(now) => self.resume_after(now),
-                None => self.next_due = self.grid.due(self.next),
-            }
+        if let Some(importance) = options.importance {
+            self.importance = importance;
         }
+        match options.phase {
+            Some(Phase::At(phase)) => self.set_phase(nanos(phase), now, paused),
+            // Whoever knows the other groups sets it.
+            Some(Phase::Auto) => self.finds_phase = true,
+            None => {}
+        }
+    }
+
+    /// Begins a new grid, with ticks counted as [`configure`](Self::configure) says.
+    pub(crate) fn set_phase(&mut self, phase: u64, now: Option<u64>, paused: bool) {
+        self.finds_phase = false;
+        if phase == self.phase {
+            return;
+        }
+        if self.active {
+            let lost = now.map_or(0, |now| self.grid.first_after(now).saturating_sub(self.next));
+            *(if paused { &mut self.stats.paused } else { &mut self.stats.dropped }) += lost;
+        }
+        self.grid.origin = self.grid.origin.saturating_sub(self.phase).saturating_add(phase);
+        self.phase = phase;
+        match now {
+            Some(now) => self.resume_after(now),
+            None => self.next_due = self.grid.due(self.next),
+        }
+    }
+
+    /// Where it stands beside the other groups of its head.
+    pub(crate) fn placed(&self) -> Placed {
+        Placed { frequency: self.key.frequency, phase: self.phase }
+    }
+
+    /// Passes over the next tick, if it is one that is shed.
+    #[inline]
+    pub(crate) fn shed(&mut self) -> bool {
+        let sheds = self.keeps_one_in > 1 && !self.next.is_multiple_of(self.keeps_one_in.into());
+        if sheds {
+            self.stats.shed += 1;
+            self.next += 1;
+            self.next_due = self.grid.due(self.next);
+        }
+        sheds
     }
 
     /// Passes over all ticks due by now: they are paused ones.

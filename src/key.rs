@@ -2,11 +2,12 @@
 
 use crate::budget::Budget;
 use crate::frequency::Frequency;
+use crate::importance::Importance;
 use crate::overrun::Overrun;
+use crate::phase::Phase;
 use bevy_ecs::component::Component;
 use std::borrow::Cow;
 use std::fmt;
-use std::time::Duration;
 
 /// Names a frequency group of a head: its frequency, and a label where two groups share a rate.
 ///
@@ -87,8 +88,9 @@ impl OnHead {
 #[must_use]
 pub struct GroupOptions {
     pub(crate) overrun: Option<Overrun>,
-    pub(crate) phase: Option<Duration>,
+    pub(crate) phase: Option<Phase>,
     pub(crate) budget: Option<Budget>,
+    pub(crate) importance: Option<Importance>,
 }
 
 impl GroupOptions {
@@ -104,9 +106,16 @@ impl GroupOptions {
         self
     }
 
-    /// How long after the common epoch tick 0 is due. Zero unless set; more than one period only delays the start.
-    pub fn phase(mut self, phase: Duration) -> Self {
-        self.phase = Some(phase);
+    /// When the group ticks beside others of its head: how long after the common epoch tick 0 is due (zero unless set; more
+    /// than one period only delays the start), or [`Phase::Auto`].
+    pub fn phase(mut self, phase: impl Into<Phase>) -> Self {
+        self.phase = Some(phase.into());
+        self
+    }
+
+    /// How much the group matters when its head is overloaded for long. Without any on a head, nothing is shed.
+    pub fn importance(mut self, importance: Importance) -> Self {
+        self.importance = Some(importance);
         self
     }
 }

@@ -5,6 +5,7 @@ mod table;
 
 use crate::budget::Misses;
 use crate::event::EventCount;
+use crate::importance::Importance;
 use crate::mailbox::MailCount;
 use crate::overrun::Overrun;
 use crate::run_level::RunLevel;
@@ -57,16 +58,20 @@ pub struct Report {
 }
 
 /// One head.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HeadReport {
     /// Its name.
     pub name: String,
     /// Whether it did not answer: then nothing more is known of it.
     pub lost: bool,
+    /// How many of its groups that have ticked are due at one instant when most are. Of more than 64 groups, a lower bound.
+    pub most_at_once: u32,
+    /// How often it had to change which ticks it sheds.
+    pub sheddings: u64,
 }
 
-/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped` and `paused`.
+/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped`, `paused` and `shed`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GroupReport {
@@ -88,6 +93,13 @@ pub struct GroupReport {
     pub late: u64,
     /// Ticks passed over while paused.
     pub paused: u64,
+    /// Ticks shed because the head was overloaded.
+    pub shed: u64,
+    /// How much it matters then.
+    pub importance: Importance,
+    /// How long after the epoch its tick 0 was due.
+    #[serde(with = "as_nanos", rename = "phase_ns")]
+    pub phase: Duration,
     /// By how much [`Overrun::Delay`] has moved the group's ticks in all.
     #[serde(with = "as_nanos", rename = "shift_ns")]
     pub shift: Duration,

@@ -1,6 +1,7 @@
 //! A head: one World and the frequency groups placed on it, ticked in order of their deadlines.
 
 mod changes;
+mod load;
 
 use crate::bell;
 use crate::cause::Cause;
@@ -19,6 +20,7 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::observer::On;
 use bevy_ecs::system::ResMut;
 use bevy_ecs::world::World;
+use load::Load;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -63,6 +65,7 @@ pub(crate) struct Runner {
     prepared: HashMap<Entity, Outcome>,
     /// Whether its motors have been told to be off.
     safe: bool,
+    pub(crate) load: Load,
 }
 
 /// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
@@ -91,6 +94,7 @@ impl Runner {
             busy_until: 0,
             prepared: HashMap::new(),
             safe: false,
+            load: Load::default(),
         }
     }
 
@@ -100,6 +104,7 @@ impl Runner {
         let options = plan.options.clone();
         let mut group = Group::new(key, plan, self.beat.clone(), 0);
         group.configure(&options, None, false);
+        self.load.sheds |= options.importance.is_some();
         self.groups.push(group);
     }
 
@@ -157,6 +162,7 @@ impl Runner {
     /// From the epoch on, ticks are due.
     pub(crate) fn start(&mut self, epoch: u64) {
         self.beat.set_now(epoch);
+        self.spread();
         for group in &mut self.groups {
             group.start(epoch);
         }
@@ -225,6 +231,10 @@ impl Runner {
             self.agenda[index].due = group.next_due;
             return now;
         }
+        if group.shed() {
+            self.agenda[index].due = group.next_due;
+            return now;
+        }
         let (number, due) = (group.next, group.next_due);
         let verdict = group.advance(now);
         self.agenda[index].due = group.next_due;
@@ -243,10 +253,11 @@ impl Runner {
         let timeline = self.control.timeline();
         let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };
         self.busy_until = end;
-        let group = &mut self.groups[index];
-        if let Some(reason) = group.account(end.saturating_sub(now), end) {
+        let (group, took) = (&mut self.groups[index], end.saturating_sub(now));
+        if let Some(reason) = group.account(took, end) {
             self.control.brake(&format!("group {}", group.key), reason);
         }
+        self.load.note(index, took, end, &mut self.groups, &self.link.name);
         if self.beat.is_unsettled() {
             self.adopt();
         }

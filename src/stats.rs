@@ -96,6 +96,7 @@ pub(crate) struct GroupStats {
     pub(crate) overruns: u64,
     pub(crate) late: u64,
     pub(crate) paused: u64,
+    pub(crate) shed: u64,
     pub(crate) shift: u64,
     pub(crate) lateness: Spread,
     pub(crate) busy: Spread,

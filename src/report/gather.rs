@@ -4,6 +4,7 @@ use super::{GroupReport, HeadReport, ProcessReport, Report};
 use crate::crew::Crew;
 use crate::event::Inbox;
 use crate::group::Group;
+use crate::phase;
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Vitals};
 use crate::runner::Runner;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 /// What one head knows.
 struct Part {
+    head: HeadReport,
     groups: Vec<GroupReport>,
     /// With the numbers of their births.
     processes: Vec<(u64, ProcessReport)>,
@@ -41,7 +43,12 @@ pub(crate) fn of(crew: &mut Crew) -> Report {
     let mut processes = Vec::new();
     let here = crew.here.len();
     for ((number, part), link) in crew.each(part).into_iter().enumerate().zip(control.links()) {
-        report.heads.push(HeadReport { name: link.name.to_string(), lost: part.is_none() });
+        let head = part.as_ref().map(|part| part.head.clone());
+        report.heads.push(head.unwrap_or_else(|| HeadReport {
+            name: link.name.to_string(),
+            lost: true,
+            ..HeadReport::default()
+        }));
         let Some(part) = part else { continue };
         report.groups.extend(part.groups);
         processes.extend(part.processes);
@@ -59,10 +66,18 @@ pub(crate) fn of(crew: &mut Crew) -> Report {
 }
 
 fn part(head: &mut Runner) -> Part {
+    let placed: Vec<_> = head.groups.iter().filter(|group| group.stats.ticks > 0).map(Group::placed).collect();
+    let report = HeadReport {
+        name: head.link.name.to_string(),
+        lost: false,
+        most_at_once: phase::most_at_once(&placed),
+        sheddings: head.load.changes,
+    };
     let processes = processes(head);
     let groups = groups(head);
     let scope = scope::of(&mut head.world);
     Part {
+        head: report,
         groups,
         processes,
         forgotten: scope.graveyard.borrow().forgotten,
@@ -86,6 +101,9 @@ fn groups(head: &mut Runner) -> Vec<GroupReport> {
         overruns: group.stats.overruns,
         late: group.stats.late,
         paused: group.stats.paused,
+        shed: group.stats.shed,
+        importance: group.importance,
+        phase: Duration::from_nanos(group.phase),
         shift: Duration::from_nanos(group.stats.shift),
         budget: group.meter.misses,
         lateness: group.stats.lateness.summary(),

@@ -1,6 +1,6 @@
 //! The report as a table, for people.
 
-use super::{GroupReport, ProcessReport, Report};
+use super::{GroupReport, HeadReport, ProcessReport, Report};
 use crate::budget::Misses;
 use crate::event::EventCount;
 use crate::mailbox::MailCount;
@@ -21,9 +21,7 @@ impl fmt::Display for Report {
             let publisher = publisher.as_deref().unwrap_or("nobody");
             writeln!(f, "topic {name}: {published} time(s), last by {publisher}, {takeovers} change(s) of publisher")?;
         }
-        for head in self.heads.iter().filter(|head| head.lost) {
-            writeln!(f, "head {} did not answer: nothing more is known of it", head.name)?;
-        }
+        self.write_heads(f)?;
         for system in &self.systems {
             writeln!(f, "system {} failed {} time(s), last: {}", system.name, system.failures, system.last)?;
         }
@@ -53,16 +51,32 @@ impl Report {
         if self.heads.len() > 1 { format!("{head}: {group}") } else { group.to_owned() }
     }
 
+    fn write_heads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for HeadReport { name, lost, most_at_once, sheddings, .. } in &self.heads {
+            if *lost {
+                writeln!(f, "head {name} did not answer: nothing more is known of it")?;
+            }
+            if *most_at_once > 1 {
+                writeln!(f, "up to {most_at_once} groups of head {name} are due at one instant")?;
+            }
+            if *sheddings > 0 {
+                writeln!(f, "head {name} was overloaded: it changed {sheddings} time(s) which ticks it sheds")?;
+            }
+        }
+        Ok(())
+    }
+
     fn write_groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = [
-            "group", "ticks", "dropped", "overruns", "late", "paused", "late p50", "p99", "max", "busy p50", "p99",
-            "max",
+            "group", "ticks", "dropped", "overruns", "late", "paused", "shed", "late p50", "p99", "max", "busy p50",
+            "p99", "max",
         ];
         let row = |group: &GroupReport| {
             let (late, busy) = (&group.lateness, &group.busy);
             let times =
                 [late.p50, late.p99, late.max, busy.p50, busy.p99, busy.max].map(|time| Short(time).to_string());
-            let counts = [group.ticks, group.dropped, group.overruns, group.late, group.paused].map(|n| n.to_string());
+            let counts = [group.ticks, group.dropped, group.overruns, group.late, group.paused, group.shed]
+                .map(|n| n.to_string());
             let mut row = vec![self.place(&group.group, &group.head)];
             row.extend(counts);
             row.extend(times);

@@ -3,6 +3,7 @@
 use super::{Runner, TickCheck};
 use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
+use crate::phase;
 use crate::scope::{self, Change, Lane};
 use crate::systems::placement;
 use std::sync::atomic::Ordering::Relaxed;
@@ -71,6 +72,29 @@ impl Runner {
         let group = &mut self.groups[index];
         let paused = group.paused || self.control.paused.load(Relaxed);
         group.configure(options, now, paused);
+        self.load.sheds |= options.importance.is_some();
+        if self.started && self.groups[index].finds_phase {
+            let phase = self.find_phase(index);
+            self.groups[index].set_phase(phase, now, paused);
+        }
+    }
+
+    /// Before the start: gives the groups that find their phase one, the fastest first, as they can give way least.
+    pub(super) fn spread(&mut self) {
+        let mut open: Vec<usize> = (0..self.groups.len()).filter(|&at| self.groups[at].finds_phase).collect();
+        open.sort_by_key(|&at| (self.groups[at].period, at));
+        for at in open {
+            let phase = self.find_phase(at);
+            self.groups[at].set_phase(phase, None, false);
+        }
+    }
+
+    /// The phase in which a group stays farthest from those that have theirs.
+    fn find_phase(&self, index: usize) -> u64 {
+        let others =
+            self.groups.iter().enumerate().filter(|&(at, group)| at != index && group.active && !group.finds_phase);
+        let others: Vec<_> = others.map(|(_, group)| group.placed()).collect();
+        phase::best(self.groups[index].key.frequency, &others)
     }
 
     /// A group ticks while it has a process or a system.

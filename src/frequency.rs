@@ -244,6 +244,13 @@ impl PartialOrd for Frequency {
 ///
 /// It is exactly the fraction meant if numerator times denominator is below 2^52, as it is for any decimal of up to
 /// seven digits from 0.01 up. [`Frequency::as_f64`] always gives the same number back, bit for bit.
+/// So that what is a frequency already passes wherever one is taken in other shapes.
+impl From<std::convert::Infallible> for FrequencyError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl TryFrom<f64> for Frequency {
     type Error = FrequencyError;
 

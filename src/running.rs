@@ -157,6 +157,14 @@ impl Running {
         &self.main().world
     }
 
+    /// The World of a head, by its name in any case. `None` when there is no such head, or it has a thread of its own: under
+    /// the simulated clock, all heads are here.
+    #[must_use]
+    pub fn world_of(&self, head: &str) -> Option<&World> {
+        let home = self.crew.here.iter().find(|runner| runner.link.name.eq_ignore_ascii_case(head))?;
+        Some(&home.world)
+    }
+
     /// The World of the main head, to change. What is asked of processes takes effect at the next step.
     pub fn world_mut(&mut self) -> &mut World {
         let main = &mut self.crew.here[0];

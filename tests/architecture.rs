@@ -229,8 +229,10 @@ fn floor(name: &str) -> Option<usize> {
 
 /// The node of a file among those of its floor: a file and the folder of its name are one, as only it sees its parts.
 fn module(name: &str) -> String {
-    let beside = root().join("src").join(format!("{}.rs", top(name)));
-    if beside.exists() { top(name).to_owned() } else { name.to_owned() }
+    let ends = name.match_indices('/').map(|(at, _)| at);
+    let with_folder =
+        ends.map(|at| &name[..at]).find(|module| root().join("src").join(format!("{module}.rs")).exists());
+    with_folder.unwrap_or(name).to_owned()
 }
 
 fn reachable<'g>(graph: &'g BTreeMap<String, BTreeSet<String>>, from: &'g str) -> BTreeSet<&'g String> {

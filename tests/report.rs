@@ -46,15 +46,16 @@ fn the_table_of_a_small_run() {
     let table = busy().report().to_string();
     let expected = "\
 ran 1.00 s with seed 42
-group          ticks  dropped  overruns  late  paused  late p50      p99      max  busy p50     p99     max
-20 Hz logging     19        0         1     1       0      0 ns  70.0 ms  70.0 ms      0 ns    0 ns    0 ns
-10 Hz             10        0         0     1       0      0 ns  20.0 ms  20.0 ms      0 ns  120 ms  120 ms
-1 Hz               1        0         0     0       0   2.00 ms  2.00 ms  2.00 ms      0 ns    0 ns    0 ns
+group          ticks  dropped  overruns  late  paused  shed  late p50      p99      max  busy p50     p99     max
+20 Hz logging     19        0         1     1       0     0      0 ns  70.0 ms  70.0 ms      0 ns    0 ns    0 ns
+10 Hz             10        0         0     1       0     0      0 ns  20.0 ms  20.0 ms      0 ns  120 ms  120 ms
+1 Hz               1        0         0     0       0     0   2.00 ms  2.00 ms  2.00 ms      0 ns    0 ns    0 ns
 group 20 Hz logging was delayed by 70.0 ms in all
 process  group          lives  errors  panics  restarts  paused  mail  lost  state
 erring   20 Hz logging     19       1       0         0       0     0     0  RUN
 late     10 Hz              5       0       0         0       5     0     0  RUN
 gone     1 Hz               1       0       0         0       0     0     0  stopped by \"application\": no longer needed
+up to 3 groups of head main are due at one instant
 ";
     assert_eq!(table, expected, "\n{table}");
 }

@@ -1,6 +1,8 @@
 //! Start, stop and restart: a process that is to come back stays where it is, with its name, its address and its state, and
 //! has no part in any tick until it is born again.
 
+mod abroad;
+
 use crate::cause::Cause;
 use crate::context::{Context, UnknownProcess, with_vitals};
 use crate::lifecycle::Depends;
@@ -11,6 +13,7 @@ use crate::scope::{self, Expected, Kind, Outcome};
 use crate::systems::death;
 use crate::systems::placement::{find_group, group_of, lane_of};
 use crate::systems::{mailman, marker};
+use abroad::Following;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
@@ -21,6 +24,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Births that take longer are logged by name.
 const SLOW: u64 = 1_000_000_000;
+/// How often one looks whether somebody on another head, whom it needs, has been born again (ns).
+const LOOK: u64 = 1_000_000;
 
 /// Start, stop and restart, by name.
 impl<P: Process> Context<'_, P> {
@@ -121,6 +126,11 @@ pub(crate) fn start_named(world: &mut World, name: &str) {
 
 /// Bears a process that rests or waits to be born again, after those that it depends on. One that runs goes on.
 pub(crate) fn start(world: &mut World, entity: Entity) {
+    start_then(world, entity, Following { asked: Vec::new(), then: None });
+}
+
+/// The same, and something after it.
+pub(crate) fn start_then(world: &mut World, entity: Entity, following: Following) {
     let mut order = Vec::new();
     let (mut open, mut seen) = (vec![entity], HashSet::new());
     while let Some(next) = open.pop() {
@@ -132,8 +142,12 @@ pub(crate) fn start(world: &mut World, entity: Entity) {
     order.sort_by_key(|&next| {
         world.get::<Vitals>(next).map(|vitals| (vitals.address.0.rank.load(Relaxed), vitals.address.0.birth))
     });
+    let Some(following) = abroad::start_needs(world, entity, &order, following) else { return };
     for next in order {
         begin(world, next, None);
+    }
+    if let Some(then) = following.then {
+        then(world);
     }
 }
 
@@ -257,14 +271,23 @@ pub(crate) fn retire_for_now(world: &mut World, entity: Entity) {
         let rebirth = address.0.incidents().rebirth.lock();
         (rebirth.wait, rebirth.with_dependents)
     };
-    let mut all = if together { dependents(world, &address) } else { Vec::new() };
+    let mut all = if together { dependents(world, vec![address.name().to_ascii_lowercase()]) } else { Vec::new() };
+    let cause = Arc::new(Cause::WithDependency { dependency: address.name().to_owned() });
     for dependent in &all {
-        let cause = Arc::new(Cause::WithDependency { dependency: address.name().to_owned() });
         with_vitals(world, dependent.entity(), |vitals, flags, scope| {
-            scope.leave(vitals, flags, Fate::Restart, cause);
+            scope.leave(vitals, flags, Fate::Restart, cause.clone());
         });
     }
     all.push(address);
+    if together {
+        let names = all.iter().rev().map(|address| address.name().to_ascii_lowercase()).collect();
+        abroad::restart_dependents(world, names, wait);
+    }
+    retire_all_for_now(world, all, wait);
+}
+
+/// The deaths of these, in this order. They wait to be born again.
+pub(crate) fn retire_all_for_now(world: &mut World, all: Vec<Address>, wait: u64) {
     for address in all {
         if address.0.fate() == Fate::Restart {
             retire(world, address.entity());
@@ -281,8 +304,9 @@ pub(crate) fn retire_for_now(world: &mut World, entity: Entity) {
     }
 }
 
-/// All that live and depend on a process, on those that do, and so on; who dies first comes first.
-fn dependents(world: &mut World, of: &Address) -> Vec<Address> {
+/// All of this World that live and depend on processes of these names, on those that do, and so on; who dies first comes
+/// first.
+pub(crate) fn dependents(world: &mut World, mut names: Vec<String>) -> Vec<Address> {
     let mut query = world.query::<(&Vitals, &Flags, &Depends)>();
     let all: Vec<(Address, Depends)> = query
         .iter(world)
@@ -290,7 +314,6 @@ fn dependents(world: &mut World, of: &Address) -> Vec<Address> {
         .map(|(vitals, _, depends)| (vitals.address.clone(), depends.clone()))
         .collect();
     let mut found: Vec<Address> = Vec::new();
-    let mut names = vec![of.name().to_ascii_lowercase()];
     while let Some(name) = names.pop() {
         for (address, depends) in &all {
             let new = !found.iter().any(|known| Arc::ptr_eq(&known.0, &address.0));
@@ -308,7 +331,15 @@ fn dependents(world: &mut World, of: &Address) -> Vec<Address> {
 pub(crate) fn bear_due(world: &mut World) {
     while let Some(entity) = scope::of(world).pop_expected() {
         let waits = world.get::<Vitals>(entity).is_some_and(|vitals| vitals.address.0.fate() == Fate::Restart);
-        if waits && is_over(world, entity) == Some(true) {
+        if !waits || is_over(world, entity) != Some(true) {
+            continue;
+        }
+        if abroad::waits(world, entity) {
+            let Some(address) = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone()) else { continue };
+            let scope = scope::of(world);
+            let (due, rank) = (scope.now().saturating_add(LOOK), address.0.rank.load(Relaxed));
+            scope.expect(Expected { due, rank, birth: address.0.birth, entity });
+        } else {
             begin(world, entity, None);
         }
     }

@@ -3,7 +3,7 @@
 mod changes;
 mod load;
 
-use crate::bell;
+use crate::bell::{self, Woken};
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
@@ -319,13 +319,15 @@ impl Runner {
         if self.rests() && horizon == NEVER {
             return Pass::Idle;
         }
-        let now = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
+        let woken = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
+        let now = self.control.timeline().now();
         match next {
             Some(start) if now >= start => {
                 self.run_due(now);
                 Pass::Ran
             }
-            None if now >= horizon => Pass::Horizon,
+            // A ring that was heard is told: whoever rang is not to be slept through.
+            None if now >= horizon && woken == Woken::Deadline => Pass::Horizon,
             _ => Pass::Rung,
         }
     }
@@ -350,12 +352,12 @@ impl Runner {
         }
     }
 
-    /// Sleeps until `deadline`, or until the bell rings; returns the time.
-    pub(crate) fn sleep_until(&self, deadline: Option<u64>) -> u64 {
+    /// Sleeps until `deadline`, or until the bell rings.
+    fn sleep_until(&self, deadline: Option<u64>) -> Woken {
         self.link.set_awake(false);
-        self.control.timeline().sleep_until(deadline, &self.link.bell);
+        let woken = self.control.timeline().sleep_until(deadline, &self.link.bell);
         self.link.set_awake(true);
-        self.control.timeline().now()
+        woken
     }
 
     /// Readies this thread for sharp deadlines.

@@ -146,12 +146,13 @@ fn run_for_lets_all_heads_go_equally_far() {
         assert!(running.run_for(ms(20)));
     }
     let exit = running.finish();
+    // A late tick drops those that came due meanwhile, and they may be due beyond the end.
     for head in ["main", "far"] {
         let group = exit.report().group_on(head, "1000 Hz").unwrap();
-        assert!(group.ticks + group.dropped <= 60, "{head}: {group:?}");
+        assert!(group.ticks <= 60, "{head}: {group:?}");
     }
     let near = exit.report().group_on("main", "1000 Hz").unwrap();
-    assert_eq!(near.ticks + near.dropped, 60);
+    assert!(near.ticks + near.dropped >= 60, "{near:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::clock::nanos;
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::link::Call;
+use crate::pace::PaceState;
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Private, Process, Vitals};
 use crate::run_level::{IllegalMove, RunLevel};
@@ -191,6 +192,12 @@ impl<P: Process> Context<'_, P> {
     pub fn time_frame(&self) -> u32 {
         let epoch = self.scope.control.epoch.load(Relaxed);
         self.frequency().frame_at(self.scope.now().saturating_sub(epoch))
+    }
+
+    /// How this head stands to the external reference that paces it, if one does.
+    #[must_use]
+    pub fn pace(&self) -> Option<PaceState> {
+        self.scope.link.pace()
     }
 
     /// On the simulated clock: says that this life would have taken so long. The head is busy until then, so that

@@ -185,10 +185,7 @@ impl Crew {
             self.run_instant(next);
             return true;
         }
-        if horizon == NEVER && threads == NEVER && self.here.iter().all(Runner::is_idle) {
-            return self.stop_idle();
-        }
-        false
+        next == NEVER && horizon == NEVER && self.stop_idle()
     }
 
     /// Runs everything that starts at one instant of simulated time. Child threads go first.
@@ -196,7 +193,10 @@ impl Crew {
         let timeline = self.control.timeline();
         self.control.crowd.run_due(instant, timeline, || false);
         timeline.jump_to(instant);
-        self.here.iter_mut().for_each(Runner::attend);
+        for runner in &mut self.here {
+            runner.simulate_pace(instant);
+            runner.attend();
+        }
         loop {
             let due = |(head, runner): (usize, &Runner)| {
                 let (due, period, group) = runner.next()?;

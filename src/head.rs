@@ -6,6 +6,7 @@ use crate::group::GroupPlan;
 use crate::handle::ApplicationHandle;
 use crate::key::{GroupKey, GroupOptions, OnHead};
 use crate::link::Link;
+use crate::pace::{Pace, Pacer};
 use crate::process::Process;
 use crate::realtime::RealTime;
 use crate::runner::Runner;
@@ -58,6 +59,7 @@ pub struct Head {
     settings: Vec<Setting>,
     pub(crate) enrolments: Vec<Enrolment>,
     pub(crate) realtime: RealTime,
+    pace: Option<Pace>,
     sorter: Sorter,
 }
 
@@ -78,6 +80,7 @@ impl Head {
             settings: Vec::new(),
             enrolments: Vec::new(),
             realtime: RealTime::default(),
+            pace: None,
             sorter: Sorter::default(),
         }
     }
@@ -91,6 +94,13 @@ impl Head {
     /// Real-time settings of the head's thread: none unless set.
     pub fn realtime(mut self, realtime: RealTime) -> Self {
         self.realtime = realtime;
+        self
+    }
+
+    /// An external reference that paces this head: its pulses are its ticks, instead of the clock's instants. A pulse is waited
+    /// for, so what others ask of the head may wait for it, too, five milliseconds at most.
+    pub fn paced_by(mut self, pace: Pace) -> Self {
+        self.pace = Some(pace);
         self
     }
 
@@ -171,6 +181,7 @@ impl Head {
         for setting in self.settings {
             setting(&mut runner.world);
         }
+        runner.pacer = self.pace.map(Pacer::new);
         runner
     }
 }
@@ -232,8 +243,9 @@ impl Layout {
 
     fn add(&mut self, head: Head, faults: &mut Vec<String>) {
         if head.per_group {
-            if !head.settings.is_empty() {
-                faults.push("a head per group has no one World to set up: give that to a head of its own".into());
+            if !head.settings.is_empty() || head.pace.is_some() {
+                let fault = "a head per group has no one World to set up, and nothing paces them all: give that to a head of its own";
+                faults.push(fault.into());
             }
             for (key, plan) in head.groups {
                 self.part(&key, &head.realtime).groups.push((key, plan));

@@ -10,6 +10,7 @@ pub mod importance;
 pub mod key;
 pub mod lifecycle;
 pub mod overrun;
+pub mod pace;
 pub mod phase;
 pub mod realtime;
 pub mod renewal;
@@ -96,6 +97,7 @@ pub mod prelude {
     pub use crate::mail::{Delivery, Mail};
     pub use crate::mailbox::{MailboxSize, Order, Overflow};
     pub use crate::overrun::Overrun;
+    pub use crate::pace::{Loss, Pace, PaceState};
     pub use crate::phase::Phase;
     pub use crate::post::Address;
     pub use crate::process::{LifeOf, Process};

@@ -1,12 +1,13 @@
 //! The line to a head: how other threads reach the World that only its own thread may touch.
 
 use crate::bell::Bell;
+use crate::pace::PaceState;
 use crate::party::Party;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use parking_lot::Mutex;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// A name that no head has.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,7 +39,11 @@ pub(crate) struct Link {
     holder: AtomicU64,
     /// Whether nothing is left that could ever make it tick.
     idle: AtomicBool,
+    /// How it stands to what paces it: a [`PaceState`], or [`UNPACED`].
+    pace: AtomicU8,
 }
+
+const UNPACED: u8 = u8::MAX;
 
 impl Link {
     pub(crate) fn new(head: u32, name: &str) -> Self {
@@ -54,7 +59,19 @@ impl Link {
             awake: AtomicBool::new(false),
             holder: AtomicU64::new(Party::NOBODY.to_bits()),
             idle: AtomicBool::new(false),
+            pace: AtomicU8::new(UNPACED),
         }
+    }
+
+    pub(crate) fn set_pace(&self, state: PaceState) {
+        self.pace.store(state as u8, Ordering::Relaxed);
+    }
+
+    /// How it stands to what paces it, if anything does.
+    pub(crate) fn pace(&self) -> Option<PaceState> {
+        let states = [PaceState::Locking, PaceState::Locked, PaceState::Lost];
+        let pace = self.pace.load(Ordering::Relaxed);
+        states.into_iter().find(|&state| state as u8 == pace)
     }
 
     /// Says whether anything is left to tick on this head. `true` when that is new.

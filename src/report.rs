@@ -8,6 +8,7 @@ use crate::event::EventCount;
 use crate::importance::Importance;
 use crate::mailbox::MailCount;
 use crate::overrun::Overrun;
+use crate::pace::PaceReport;
 use crate::run_level::RunLevel;
 use crate::scope::Forgotten;
 use crate::stats::{Summary, as_nanos};
@@ -69,6 +70,8 @@ pub struct HeadReport {
     pub most_at_once: u32,
     /// How often it had to change which ticks it sheds.
     pub sheddings: u64,
+    /// How the external reference that paces it behaved, if one does.
+    pub pace: Option<PaceReport>,
 }
 
 /// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped`, `paused` and `shed`.

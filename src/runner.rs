@@ -2,6 +2,7 @@
 
 mod changes;
 mod load;
+mod pacing;
 
 use crate::bell::{self, Woken};
 use crate::cause::Cause;
@@ -10,6 +11,7 @@ use crate::frequency::Frequency;
 use crate::group::{Group, GroupPlan};
 use crate::key::GroupKey;
 use crate::link::Link;
+use crate::pace::Pacer;
 use crate::post::Address;
 use crate::scope::{self, Lent, Outcome, Scope};
 use crate::systems::shutdown::{self, Doomed};
@@ -66,6 +68,8 @@ pub(crate) struct Runner {
     /// Whether its motors have been told to be off.
     safe: bool,
     pub(crate) load: Load,
+    /// What paces it, if it does not go by the clock.
+    pub(crate) pacer: Option<Pacer>,
 }
 
 /// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
@@ -95,6 +99,7 @@ impl Runner {
             prepared: HashMap::new(),
             safe: false,
             load: Load::default(),
+            pacer: None,
         }
     }
 
@@ -163,6 +168,10 @@ impl Runner {
     pub(crate) fn start(&mut self, epoch: u64) {
         self.beat.set_now(epoch);
         self.spread();
+        if let Some(pacer) = &mut self.pacer {
+            pacer.start(epoch, self.control.timeline().is_simulated());
+            self.link.set_pace(pacer.state());
+        }
         for group in &mut self.groups {
             group.start(epoch);
         }
@@ -199,35 +208,41 @@ impl Runner {
         }
     }
 
-    /// The next tick: its due instant, period and group.
+    /// The next tick: its due instant, period and group. Of a paced head, `None` until a pulse makes one due.
     pub(crate) fn next(&self) -> Option<(u64, u64, usize)> {
+        let before = self.pacer.as_ref().map_or(NEVER, |pacer| pacer.reference().map_or(0, |reference| reference + 1));
         let mut best: Option<(u64, u64, usize)> = None;
         for (index, appointment) in self.agenda.iter().enumerate() {
             let candidate = (appointment.due, appointment.period, index);
-            if appointment.due != NEVER && best.is_none_or(|best| candidate < best) {
+            if appointment.due < before && best.is_none_or(|best| candidate < best) {
                 best = Some(candidate);
             }
         }
         best
     }
 
-    /// When something next can start: a tick, or the birth of one that waits to be born again.
+    /// When something next can start: a tick, or the birth of one that waits to be born again. Of a paced head, also when
+    /// the absence of a pulse has a consequence, and under the simulated clock the next pulse.
     pub(crate) fn next_start(&self) -> Option<u64> {
-        let tick = self.next().map_or(NEVER, |(due, ..)| due);
-        let next = tick.min(self.beat.cradle());
-        (next != NEVER).then(|| self.start_of(next))
+        let tick = self.next().map_or(NEVER, |(due, ..)| self.start_of(due));
+        let birth = self.beat.cradle();
+        let birth = if birth == NEVER { NEVER } else { birth.max(self.busy_until) };
+        let next = tick.min(birth).min(self.next_event());
+        (next != NEVER).then_some(next)
     }
 
     /// When that tick can start: when it is due, or when the head is no longer busy.
     pub(crate) fn start_of(&self, due: u64) -> u64 {
+        let due = self.pacer.as_ref().map_or(due, |pacer| pacer.arrived);
         due.max(self.busy_until)
     }
 
     /// Runs one tick of a group, starting at `now`; returns when it ended.
     pub(crate) fn tick(&mut self, index: usize, now: u64) -> u64 {
+        let on_grid = self.on_grid(now);
         let group = &mut self.groups[index];
         if group.paused || self.control.paused.load(Relaxed) {
-            group.pass_paused(now);
+            group.pass_paused(on_grid);
             self.agenda[index].due = group.next_due;
             return now;
         }
@@ -235,8 +250,9 @@ impl Runner {
             self.agenda[index].due = group.next_due;
             return now;
         }
-        let (number, due) = (group.next, group.next_due);
-        let verdict = group.advance(now);
+        let number = group.next;
+        let due = self.pacer.as_ref().map_or(group.next_due, |pacer| pacer.arrived);
+        let verdict = group.advance(on_grid);
         self.agenda[index].due = group.next_due;
         if !verdict.runs {
             let reason = format!("{} tick(s) missed: it started {} µs late", verdict.dropped, (now - due) / 1000);
@@ -319,6 +335,9 @@ impl Runner {
         if self.rests() && horizon == NEVER {
             return Pass::Idle;
         }
+        if self.awaits_pulse() {
+            return self.await_pulse(horizon);
+        }
         let woken = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
         let now = self.control.timeline().now();
         match next {
@@ -344,7 +363,8 @@ impl Runner {
     /// Runs every tick that is due by now, looking at the clock again after each.
     fn run_due(&mut self, mut now: u64) {
         while let Some((due, _, index)) = self.next() {
-            if due > now || due >= self.control.horizon.load(Relaxed) || !self.may_tick() {
+            let start = self.start_of(due);
+            if start > now || start >= self.control.horizon.load(Relaxed) || !self.may_tick() {
                 break;
             }
             now = self.tick(index, now);

@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
         "key",
         "lifecycle",
         "overrun",
+        "pace",
         "phase",
         "realtime",
         "renewal",

@@ -4,6 +4,7 @@ use super::{GroupReport, HeadReport, ProcessReport, Report};
 use crate::crew::Crew;
 use crate::event::Inbox;
 use crate::group::Group;
+use crate::pace::Pacer;
 use crate::phase;
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Vitals};
@@ -72,6 +73,7 @@ fn part(head: &mut Runner) -> Part {
         lost: false,
         most_at_once: phase::most_at_once(&placed),
         sheddings: head.load.changes,
+        pace: head.pacer.as_ref().map(Pacer::report),
     };
     let processes = processes(head);
     let groups = groups(head);

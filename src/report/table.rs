@@ -4,6 +4,7 @@ use super::{GroupReport, HeadReport, ProcessReport, Report};
 use crate::budget::Misses;
 use crate::event::EventCount;
 use crate::mailbox::MailCount;
+use crate::pace::PaceReport;
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
 use std::fmt;
@@ -52,7 +53,7 @@ impl Report {
     }
 
     fn write_heads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for HeadReport { name, lost, most_at_once, sheddings, .. } in &self.heads {
+        for HeadReport { name, lost, most_at_once, sheddings, pace, .. } in &self.heads {
             if *lost {
                 writeln!(f, "head {name} did not answer: nothing more is known of it")?;
             }
@@ -61,6 +62,14 @@ impl Report {
             }
             if *sheddings > 0 {
                 writeln!(f, "head {name} was overloaded: it changed {sheddings} time(s) which ticks it sheds")?;
+            }
+            if let Some(PaceReport { state, pulses, irregular, losses, free_ticks, interval, .. }) = pace {
+                let (p50, max) = (Short(interval.p50), Short(interval.max));
+                writeln!(
+                    f,
+                    "the reference of head {name} is {state}: {pulses} pulse(s), {irregular} irregular, p50 {p50}, max \
+                     {max}, lost {losses} time(s), {free_ticks} free tick(s)"
+                )?;
             }
         }
         Ok(())

@@ -68,7 +68,7 @@ impl Runner {
     fn configure(&mut self, key: GroupKey, options: &GroupOptions) {
         let index = placement::find_group(&mut self.world, key) as usize;
         self.adopt_groups();
-        let now = self.started.then(|| self.beat.now());
+        let now = self.started.then(|| self.on_grid(self.beat.now()));
         let group = &mut self.groups[index];
         let paused = group.paused || self.control.paused.load(Relaxed);
         group.configure(options, now, paused);
@@ -100,7 +100,7 @@ impl Runner {
     /// A group ticks while it has a process or a system.
     fn activate(&mut self, index: usize) {
         let population = scope::of(&mut self.world).groups.borrow()[index].population;
-        let now = self.beat.now();
+        let now = self.on_grid(self.beat.now());
         let group = &mut self.groups[index];
         let active = population > 0 || group.has_systems;
         if active && !group.active && self.started {

@@ -12,6 +12,7 @@ use crate::mailbox::{Dropped, MailboxSize};
 use crate::post::Post;
 use crate::service::ServiceManager;
 use crate::subject::Subject;
+use crate::switchboard::Switchboard;
 use crate::topic::Topics;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -51,6 +52,7 @@ pub(crate) struct Control {
     pub(crate) ending: Ending,
     manager: OnceLock<ServiceManager>,
     started: AtomicBool,
+    pub(crate) switchboard: Switchboard,
     links: Mutex<Vec<Arc<Link>>>,
     /// Child threads under the simulated clock.
     pub(crate) crowd: Crowd,
@@ -126,6 +128,7 @@ impl Control {
             ending: Ending::default(),
             manager: OnceLock::new(),
             started: AtomicBool::new(false),
+            switchboard: Switchboard::default(),
             links: Mutex::default(),
             crowd: Crowd::default(),
             children: Mutex::default(),

@@ -189,6 +189,11 @@ impl Head {
             self.agenda[index].due = group.next_due;
             return now;
         }
+        if group.is_behind(now) && self.control.timeline().stopped_since(group.next_due) {
+            group.pass_suspended(now);
+            self.agenda[index].due = group.next_due;
+            return now;
+        }
         let (number, due) = (group.next, group.next_due);
         let verdict = group.advance(now);
         self.agenda[index].due = group.next_due;
@@ -208,7 +213,7 @@ impl Head {
         let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };
         self.busy_until = end;
         let group = &mut self.groups[index];
-        if let Some(reason) = group.account(end.saturating_sub(now), end) {
+        if let Some(reason) = group.account(end.saturating_sub(now), end, || timeline.stopped_since(now)) {
             self.control.brake(&format!("group {}", group.key), reason);
         }
         if self.beat.is_unsettled() {

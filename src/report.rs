@@ -10,6 +10,7 @@ use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Forgotten};
 use crate::stats::{Summary, as_nanos};
+use crate::switchboard::{self, SignalCount};
 use crate::systems::fallback::{self, SystemFailures};
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
@@ -52,9 +53,13 @@ pub struct Report {
     pub dead_letters: u64,
     /// Mail that was read and matched no filter.
     pub unmatched: u64,
+    /// Signals that have come while it listened, or that a handle has said came.
+    pub signals: Vec<SignalCount>,
+    /// Signals of the whole OS process that were taken as one with others of their number, as hundreds waited.
+    pub merged_signals: u64,
 }
 
-/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped` and `paused`.
+/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped`, `paused` and `suspended`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GroupReport {
@@ -74,6 +79,8 @@ pub struct GroupReport {
     pub late: u64,
     /// Ticks passed over while paused.
     pub paused: u64,
+    /// Ticks that came due while the OS process was stopped, by Ctrl-Z or SIGSTOP.
+    pub suspended: u64,
     /// By how much [`Overrun::Delay`] has moved the group's ticks in all.
     #[serde(with = "as_nanos", rename = "shift_ns")]
     pub shift: Duration,
@@ -173,6 +180,8 @@ pub(crate) fn of(head: &mut Head) -> Report {
         topics: control.topics.counts(),
         dead_letters: control.dead_letters.load(Relaxed),
         unmatched: control.unmatched.load(Relaxed),
+        signals: control.switchboard.counts(),
+        merged_signals: switchboard::lost(),
     }
 }
 
@@ -188,6 +197,7 @@ fn groups(head: &mut Head) -> Vec<GroupReport> {
         overruns: group.stats.overruns,
         late: group.stats.late,
         paused: group.stats.paused,
+        suspended: group.stats.suspended,
         shift: Duration::from_nanos(group.stats.shift),
         budget: group.meter.misses,
         lateness: group.stats.lateness.summary(),
@@ -260,6 +270,12 @@ impl fmt::Display for Report {
         if self.dead_letters + self.unmatched > 0 {
             writeln!(f, "{} dead letter(s), {} mail(s) that no filter matched", self.dead_letters, self.unmatched)?;
         }
+        for SignalCount { signal, received, bound, refused } in &self.signals {
+            writeln!(f, "{signal} came {received} time(s): {bound} handed to processes, {refused} refused")?;
+        }
+        if self.merged_signals > 0 {
+            writeln!(f, "{} signal(s) taken as one with others", self.merged_signals)?;
+        }
         for name in &self.overdue {
             writeln!(f, "{name} took longer than it may")?;
         }
@@ -294,8 +310,13 @@ impl Report {
             row
         };
         write_table(f, &head, &self.groups.iter().map(row).collect::<Vec<_>>())?;
-        for group in self.groups.iter().filter(|group| !group.shift.is_zero()) {
-            writeln!(f, "group {} was delayed by {} in all", group.group, Short(group.shift))?;
+        for GroupReport { group, shift, suspended, .. } in &self.groups {
+            if !shift.is_zero() {
+                writeln!(f, "group {group} was delayed by {} in all", Short(*shift))?;
+            }
+            if *suspended > 0 {
+                writeln!(f, "group {group} missed {suspended} tick(s) while the program was stopped")?;
+            }
         }
         self.groups.iter().try_for_each(|group| write_misses(f, &format!("ticks of {}", group.group), group.budget))
     }

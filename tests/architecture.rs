@@ -23,8 +23,10 @@ const FLOORS: &[&[&str]] = &[
         "renewal",
         "run_level",
         "service",
+        "signal",
         "stats",
         "supervision",
+        "suspension",
         "sync",
     ],
     &[
@@ -47,6 +49,7 @@ const FLOORS: &[&[&str]] = &[
         "post",
         "send",
         "subject",
+        "switchboard",
         "topic",
         "wire",
     ],
@@ -60,7 +63,7 @@ const FLOORS: &[&[&str]] = &[
 const KNOTS: &[&[&str]] = &[&["ask", "context", "mailing", "process", "scope", "timer"]];
 
 /// The modules that may hold `unsafe` code. Each is tested under AddressSanitizer by `.ci/run`.
-const UNSAFE: &[&str] = &["body/inline", "systems/marker"];
+const UNSAFE: &[&str] = &["body/inline", "signals/action", "systems/marker"];
 
 /// What stands at the top of the repository, beside dotfiles and licences.
 const TOP: &[&str] =

@@ -463,7 +463,7 @@ fn on_the_real_clock_they_sleep_and_end_as_well() {
         }
         Ok(())
     });
-    let exit = Application::new().ctrl_c(false).add_process(p, (hz(200), named("p"))).run();
+    let exit = Application::new().signals(false).add_process(p, (hz(200), named("p"))).run();
     assert_eq!(log.take(), ["five beats", "Early"], "its owner's death has ended the long sleep");
     exit.assert_clean();
 }

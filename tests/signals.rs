@@ -32,7 +32,6 @@ impl Listener {
         self.log.say(format!("{} {} at {}", cx.name(), signal.number(), cx.now().as_millis()));
         Ok(())
     }
-
 }
 
 fn listener(log: &Log, signals: &'static [&'static str]) -> Listener {
@@ -55,8 +54,17 @@ fn callbacks_run_before_the_next_life_in_order_with_their_number() {
     running.run_for(ms(200));
     assert_eq!(
         log.take(),
-        ["a 2 at 100", "a 10 at 100", "a 2 at 100", "a lives 100", "a lives 200", "b 2 at 200", "b 2 at 200", "b lives 200"]
-            .map(|line| line.replace(" 10 ", &format!(" {} ", Signal::USR1.number())))
+        [
+            "a 2 at 100",
+            "a 10 at 100",
+            "a 2 at 100",
+            "a lives 100",
+            "a lives 200",
+            "b 2 at 200",
+            "b 2 at 200",
+            "b lives 200"
+        ]
+        .map(|line| line.replace(" 10 ", &format!(" {} ", Signal::USR1.number())))
     );
     let report = running.report();
     let count = |name: &str| report.signals.iter().find(|count| count.signal == name).cloned().unwrap();
@@ -158,7 +166,10 @@ fn a_second_binding_takes_the_place_of_the_first_and_what_is_wrong_changes_nothi
             cx.on_signal([10], |fussy, signal, _| Ok(fussy.0.log.say(format!("first {signal}"))))?;
             cx.on_signal([10, 12], |fussy, signal, _| Ok(fussy.0.log.say(format!("second {signal}"))))?;
             let error = cx.on_signal(["INT", "SIGFOO"], |_, _, _| Ok(())).unwrap_err();
-            assert!(error.to_string().starts_with("there is no signal \"SIGFOO\"; there are SIGHUP, SIGINT"), "{error}");
+            assert!(
+                error.to_string().starts_with("there is no signal \"SIGFOO\"; there are SIGHUP, SIGINT"),
+                "{error}"
+            );
             let error = cx.on_signal([Signal::INT, "KILL".parse()?], |_, _, _| Ok(())).unwrap_err();
             assert_eq!(error.to_string(), "SIGKILL can't be bound: the system lets no program have it");
             assert!(cx.signals().iter().all(|binding| binding.signal != Signal::INT || binding.owners.is_empty()));

@@ -67,7 +67,7 @@ pub struct BuildError {
 pub struct Application {
     control: Arc<Control>,
     clock: Clock,
-    ctrl_c: Option<bool>,
+    signals: Option<bool>,
     watchdog: Watchdog,
     tells_systemd: bool,
     global_frequency: Frequency,
@@ -99,7 +99,7 @@ impl Application {
         Self {
             control,
             clock: Clock::real(),
-            ctrl_c: None,
+            signals: None,
             watchdog: Watchdog::default(),
             tells_systemd: false,
             global_frequency: hz(30),
@@ -166,9 +166,16 @@ impl Application {
         self
     }
 
-    /// Whether Ctrl-C (and SIGTERM, SIGHUP) ends the application in order. Yes, unless set or simulated.
-    pub fn ctrl_c(mut self, ends: bool) -> Self {
-        self.ctrl_c = Some(ends);
+    /// Whether the application listens to the signals of its OS process, while it runs: yes, unless set or simulated.
+    ///
+    /// SIGINT (Ctrl-C), SIGTERM, SIGHUP and SIGQUIT end it in order then, where no process has
+    /// [bound](crate::context::Context::on_signal) them; SIGTSTP (Ctrl-Z) and SIGCONT stop it and let it go on, without
+    /// counting what it missed as dropped. A second SIGINT or SIGQUIT ends the OS process at once, with 128 and the number
+    /// of the signal as the exit code. What the program was started to ignore, as by `nohup`, it goes on to ignore. What was
+    /// done about signals before comes back when the application has ended. On systems other than Unix there is nothing
+    /// but Ctrl-C.
+    pub fn signals(mut self, listens: bool) -> Self {
+        self.signals = Some(listens);
         self
     }
 
@@ -186,8 +193,8 @@ impl Application {
         self
     }
 
-    /// Whether a second request from outside, by a handle or a signal, forces the end: yes, unless set. If not, it is logged
-    /// and counted.
+    /// Whether a second request from outside, by a handle, SIGINT or SIGQUIT, forces the end: yes, unless set. If not, it is
+    /// logged and counted.
     pub fn force_stop(self, may: bool) -> Self {
         self.control.ending.may_force.store(may, Relaxed);
         self
@@ -315,9 +322,11 @@ impl Application {
             self.control.stop(Cause::NotStarted { faults: faults.clone() });
             return Err(BuildError { faults });
         }
+        let listens = self.signals.unwrap_or(!self.clock.is_simulated());
+        // Births are interrupted in order, too.
+        let interrupts = listens.then(|| Interrupts::listen(&self.control));
         crew.start();
-        let listens = self.ctrl_c.unwrap_or(!self.clock.is_simulated());
-        Ok(Running::new(crew, listens.then(|| Interrupts::listen(&self.control)), guard))
+        Ok(Running::new(crew, interrupts, guard))
     }
 
     /// Under the simulated clock nobody watches: there, time waits for every hook.

@@ -123,6 +123,13 @@ impl Meter {
         self.level = 0;
     }
 
+    /// Whether either limit is missed by what took so long.
+    #[inline]
+    pub(crate) fn would_miss(&self, took: u64) -> bool {
+        let missed = |limit: Option<Duration>| limit.is_some_and(|limit| took > nanos(limit));
+        missed(self.budget.soft) || missed(self.budget.hard)
+    }
+
     /// Takes note of what a life that ended at `now` has taken.
     pub(crate) fn read(&mut self, took: u64, now: u64) -> Reading {
         let over = |limit: Option<Duration>| limit.filter(|&limit| took > nanos(limit));

@@ -1,5 +1,6 @@
 //! Why a process or the whole application ended.
 
+use crate::signal::Signal;
 use serde::Serialize;
 use std::any::Any;
 use std::fmt;
@@ -71,8 +72,11 @@ pub enum Cause {
     TimeUp,
     /// Nothing is left that could ever be due.
     Idle,
-    /// Ctrl-C, or the signal that the system sends to end a program.
-    Interrupted,
+    /// Ctrl-C, or another signal that tells a program to end.
+    Interrupted {
+        /// Which. In JSON, its name.
+        signal: Signal,
+    },
     /// The entity was despawned, or lost its process component.
     Despawned,
     /// The [`Running`](crate::running::Running) application was dropped.
@@ -85,6 +89,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The signal that was at the bottom of it, where one was.
+    #[must_use]
+    pub fn signal(&self) -> Option<Signal> {
+        match self {
+            Self::Interrupted { signal } => Some(*signal),
+            Self::MainDied { because } => because.signal(),
+            _ => None,
+        }
+    }
+
     /// Whether this is an end that a user would call a failure: the e-brake, an error or a panic that ended main, or faults
     /// of the builder.
     #[must_use]
@@ -114,7 +128,7 @@ impl fmt::Display for Cause {
             Self::AllDied => f.write_str("the last process has died"),
             Self::TimeUp => f.write_str("the time to run is over"),
             Self::Idle => f.write_str("nothing is left to run"),
-            Self::Interrupted => f.write_str("interrupted from outside"),
+            Self::Interrupted { signal } => write!(f, "interrupted by {signal}"),
             Self::Despawned => f.write_str("its entity was despawned or lost its process component"),
             Self::Dropped => f.write_str("the running application was dropped"),
             Self::NotStarted { faults } => {

@@ -4,6 +4,7 @@
 //! the run began, in `u64`: 584 years.
 
 use crate::bell::{Bell, Woken, monotonic};
+use crate::suspension;
 use parking_lot::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -148,12 +149,27 @@ impl Timeline {
 
     /// Sleeps until application time `deadline`, or until the bell rings. Simulated time never sleeps: its driver jumps.
     pub(crate) fn sleep_until(&self, deadline: Option<u64>, bell: &Bell) -> Woken {
-        let real = match &self.source {
-            Source::Real { origin } => deadline.map(|at| at.saturating_add(origin.load(Ordering::Relaxed))),
-            Source::Scaled(pace) => deadline.map(|at| pace.read().real_at(at)),
-            Source::Simulated { .. } => return Woken::Deadline,
-        };
+        if self.is_simulated() {
+            return Woken::Deadline;
+        }
+        let real = deadline.and_then(|at| self.real_at(at));
         bell.wait_until(real.filter(|&at| at != u64::MAX))
+    }
+
+    /// Monotonic time at an instant of application time; `None` for simulated ones.
+    fn real_at(&self, instant: u64) -> Option<u64> {
+        match &self.source {
+            Source::Real { origin } => Some(instant.saturating_add(origin.load(Ordering::Relaxed))),
+            Source::Scaled(pace) => Some(pace.read().real_at(instant)),
+            Source::Simulated { .. } => None,
+        }
+    }
+
+    /// Whether the OS process was stopped and has gone on at or after an instant of application time: what should have been
+    /// done at that instant and is not done by now is nobody's fault. May wait a moment.
+    #[cold]
+    pub(crate) fn stopped_since(&self, instant: u64) -> bool {
+        self.real_at(instant).is_some_and(|instant| suspension::since(instant, monotonic()))
     }
 
     /// Changes the speed of a scaled clock from this instant on. `Ok(false)` on any other clock.

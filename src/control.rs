@@ -12,6 +12,7 @@ use crate::mailbox::{Dropped, MailboxSize};
 use crate::post::Post;
 use crate::service::ServiceManager;
 use crate::subject::Subject;
+use crate::switchboard::Switchboard;
 use crate::topic::Topics;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -53,6 +54,7 @@ pub(crate) struct Control {
     pub(crate) ending: Ending,
     manager: OnceLock<ServiceManager>,
     started: AtomicBool,
+    pub(crate) switchboard: Switchboard,
     links: Mutex<Vec<Arc<Link>>>,
     /// Heads whose deaths and births are going on, and processes that wait to be born again: what may yet add to the
     /// population.
@@ -134,6 +136,7 @@ impl Control {
             ending: Ending::default(),
             manager: OnceLock::new(),
             started: AtomicBool::new(false),
+            switchboard: Switchboard::default(),
             links: Mutex::default(),
             pending: AtomicUsize::new(0),
             horizon: AtomicU64::new(0),

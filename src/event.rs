@@ -194,6 +194,11 @@ impl Inbox {
         waiting.ready
     }
 
+    /// Whether its owner is to be visited.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.0.lock().ready
+    }
+
     /// Nobody has a callback for one.
     pub(crate) fn note_unheard(&self) {
         self.0.lock().count.unheard += 1;

@@ -163,9 +163,28 @@ impl Group {
         self.stats.paused += self.next - before;
     }
 
-    /// Holds what a tick has taken against the budget. What is to be said when the e-brake is to be pulled comes back.
+    /// Whether the next tick would start after later ones were due: roughly, for a look before the leap.
     #[inline]
-    pub(crate) fn account(&mut self, took: u64, now: u64) -> Option<String> {
+    pub(crate) fn is_behind(&self, now: u64) -> bool {
+        now.saturating_sub(self.next_due) >= self.period
+    }
+
+    /// Passes over all ticks due by now: the program was stopped.
+    #[cold]
+    pub(crate) fn pass_suspended(&mut self, now: u64) {
+        let before = self.next;
+        self.resume_after(now);
+        self.stats.suspended += self.next - before;
+    }
+
+    /// Holds what a tick has taken against the budget. What is to be said when the e-brake is to be pulled comes back.
+    /// `excused` is asked about a tick that took so long that somebody is to blame: one in which the program was stopped is
+    /// not accounted for.
+    #[inline]
+    pub(crate) fn account(&mut self, took: u64, now: u64, excused: impl FnOnce() -> bool) -> Option<String> {
+        if (took >= self.period || self.meter.would_miss(took)) && excused() {
+            return None;
+        }
         self.stats.busy.record(took);
         if self.meter.budget.is_none() {
             return None;

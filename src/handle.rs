@@ -14,6 +14,9 @@ use crate::post::Address;
 use crate::process::Process;
 use crate::scope::{self, Change};
 use crate::settings::Settings;
+use crate::signal::Signal;
+use crate::signals;
+use crate::switchboard::SignalBinding;
 use crate::systems::birth;
 use crate::systems::rebirth::{self, Request};
 use crate::topic::{Latest, Topic};
@@ -57,6 +60,18 @@ impl ApplicationHandle {
     /// Pulls the e-brake: no other life begins, every process gets its [`safe_stop`](Process::safe_stop), then all die.
     pub fn ebrake(&self, reason: impl Into<String>) {
         self.control.brake(OUTSIDE, reason.into());
+    }
+
+    /// Treats the application as if a signal had come: its callbacks, or else its default. For tests, and for programs that
+    /// learn of signals in another way. The OS process is neither stopped by SIGTSTP nor ended at once by a second SIGINT.
+    pub fn signal(&self, signal: Signal) {
+        signals::inject(&self.control, signal);
+    }
+
+    /// All signals that do something in this application: see [`Context::signals`](context::Context::signals).
+    #[must_use]
+    pub fn signals(&self) -> Vec<SignalBinding> {
+        self.control.switchboard.list()
     }
 
     /// Whether the end has begun.

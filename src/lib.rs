@@ -17,8 +17,10 @@ pub mod renewal;
 pub mod run_level;
 mod service;
 pub mod settings;
+pub mod signal;
 pub mod stats;
 pub mod supervision;
+mod suspension;
 mod sync;
 
 // Floor 1: mail, and what heads share.
@@ -41,6 +43,7 @@ mod party;
 pub mod post;
 pub mod send;
 pub mod subject;
+pub mod switchboard;
 pub mod topic;
 pub mod wire;
 
@@ -57,7 +60,7 @@ pub mod time;
 pub mod timer;
 
 // Floor 3: what runs in a tick, and the outside world.
-mod signals;
+pub mod signals;
 pub mod systems;
 pub mod watchdog;
 
@@ -107,6 +110,7 @@ pub mod prelude {
     pub use crate::run_level::RunLevel;
     pub use crate::running::Running;
     pub use crate::send::{SendError, SendErrorKind, Sent};
+    pub use crate::signal::{Signal, SignalError, signal_name, signal_number};
     pub use crate::subject::Subject;
     pub use crate::supervision::{Backoff, Response, Restart, Supervision};
     pub use crate::systems::birth::{SpawnProcess, SpawnProcessCommands};

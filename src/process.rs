@@ -9,6 +9,7 @@ use crate::mail::Mail;
 use crate::mailing::Handler;
 use crate::party::Party;
 use crate::post::Address;
+use crate::signal::Signal;
 use crate::subject::Subject;
 use crate::thread::{Child, ChildThread, Family};
 use crate::timer::Timer;
@@ -242,6 +243,7 @@ pub(crate) struct Belongings<P: Process> {
     pub(crate) routed: Vec<(usize, Mail)>,
     /// Events that have a callback.
     pub(crate) heard: Vec<(Subject, Listener<P>)>,
+    pub(crate) signals: Signals<P>,
     pub(crate) asks: Vec<Ask<P>>,
     /// Questions it has read and not answered.
     pub(crate) owed: Vec<Draft<Back, Nothing>>,
@@ -253,6 +255,21 @@ pub(crate) struct Belongings<P: Process> {
 /// What an event calls.
 pub(crate) type Listener<P> = fn(&mut P, &Event, &mut Context<'_, P>) -> Result;
 
+/// What a signal calls.
+pub type SignalListener<P> = fn(&mut P, Signal, &mut Context<'_, P>) -> Result;
+
+/// The signals that a process has bound.
+pub(crate) struct Signals<P: Process> {
+    pub(crate) bound: Vec<(Signal, SignalListener<P>)>,
+    pub(crate) backup: Option<Vec<(Signal, SignalListener<P>)>>,
+}
+
+impl<P: Process> Default for Signals<P> {
+    fn default() -> Self {
+        Self { bound: Vec::new(), backup: None }
+    }
+}
+
 impl<P: Process> Default for Belongings<P> {
     fn default() -> Self {
         Self {
@@ -263,6 +280,7 @@ impl<P: Process> Default for Belongings<P> {
             routes: Vec::new(),
             routed: Vec::new(),
             heard: Vec::new(),
+            signals: Signals::default(),
             asks: Vec::new(),
             owed: Vec::new(),
             children: Vec::new(),

@@ -12,6 +12,7 @@ use crate::pace::PaceReport;
 use crate::run_level::RunLevel;
 use crate::scope::Forgotten;
 use crate::stats::{Summary, as_nanos};
+use crate::switchboard::SignalCount;
 use crate::systems::fallback::SystemFailures;
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
@@ -56,6 +57,10 @@ pub struct Report {
     pub dead_letters: u64,
     /// Mail that was read and matched no filter.
     pub unmatched: u64,
+    /// Signals that have come while it listened, or that a handle has said came.
+    pub signals: Vec<SignalCount>,
+    /// Signals of the whole OS process that were taken as one with others of their number, as hundreds waited.
+    pub merged_signals: u64,
 }
 
 /// One head.
@@ -74,7 +79,8 @@ pub struct HeadReport {
     pub pace: Option<PaceReport>,
 }
 
-/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped`, `paused` and `shed`.
+/// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped`, `paused`, `shed` and
+/// `suspended`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct GroupReport {
@@ -103,6 +109,8 @@ pub struct GroupReport {
     /// How long after the epoch its tick 0 was due.
     #[serde(with = "as_nanos", rename = "phase_ns")]
     pub phase: Duration,
+    /// Ticks that came due while the OS process was stopped, by Ctrl-Z or SIGSTOP.
+    pub suspended: u64,
     /// By how much [`Overrun::Delay`] has moved the group's ticks in all.
     #[serde(with = "as_nanos", rename = "shift_ns")]
     pub shift: Duration,

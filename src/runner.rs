@@ -250,6 +250,11 @@ impl Runner {
             self.agenda[index].due = group.next_due;
             return now;
         }
+        if self.pacer.is_none() && group.is_behind(now) && self.control.timeline().stopped_since(group.next_due) {
+            group.pass_suspended(now);
+            self.agenda[index].due = group.next_due;
+            return now;
+        }
         let number = group.next;
         let due = self.pacer.as_ref().map_or(group.next_due, |pacer| pacer.arrived);
         let verdict = group.advance(on_grid);
@@ -270,7 +275,7 @@ impl Runner {
         let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };
         self.busy_until = end;
         let (group, took) = (&mut self.groups[index], end.saturating_sub(now));
-        if let Some(reason) = group.account(took, end) {
+        if let Some(reason) = group.account(took, end, || timeline.stopped_since(now)) {
             self.control.brake(&format!("group {}", group.key), reason);
         }
         self.load.note(index, took, end, &mut self.groups, &self.link.name);

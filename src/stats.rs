@@ -88,7 +88,7 @@ pub(crate) mod as_nanos {
     }
 }
 
-/// What a group counts. Every due tick ends in exactly one of `ticks`, `dropped` and `paused`.
+/// What a group counts. Every due tick ends in exactly one of `ticks`, `dropped`, `paused` and `suspended`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct GroupStats {
     pub(crate) ticks: u64,
@@ -97,6 +97,7 @@ pub(crate) struct GroupStats {
     pub(crate) late: u64,
     pub(crate) paused: u64,
     pub(crate) shed: u64,
+    pub(crate) suspended: u64,
     pub(crate) shift: u64,
     pub(crate) lateness: Spread,
     pub(crate) busy: Spread,

@@ -9,6 +9,7 @@ use crate::clock::nanos;
 use crate::control::Control;
 use crate::link::Link;
 use crate::mailing::ProcessInfo;
+use crate::suspension;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
@@ -90,7 +91,8 @@ impl Guard {
         let duty = Arc::<Duty>::default();
         let (round, control) = (duty.clone(), control.clone());
         let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
-            Round { watchdog, heads: Vec::new(), ends_by: None, told_at: monotonic(), control }.walk(&round);
+            Round { watchdog, heads: Vec::new(), ends_by: None, looked_at: monotonic(), told_at: monotonic(), control }
+                .walk(&round);
         });
         if let Err(error) = &thread {
             tracing::error!(%error, "no thread could be started to watch the heads");
@@ -124,6 +126,8 @@ struct Round {
     heads: Vec<Seen>,
     /// When the application must have ended.
     ends_by: Option<u64>,
+    /// When it last looked.
+    looked_at: u64,
     /// When the service manager last heard that all is well.
     told_at: u64,
 }
@@ -132,11 +136,23 @@ impl Round {
     fn walk(mut self, duty: &Duty) {
         while !duty.over.load(Relaxed) {
             let now = monotonic();
+            self.forgive(now);
             let healthy = self.feel_pulses(now);
             self.tell_manager(now, healthy);
             self.mind_end(now);
             duty.bell.wait_until(Some(now.saturating_add(self.interval())));
         }
+    }
+
+    /// Time in which the whole program was stopped counts for nothing. The watchdog was stopped with it, so its own long
+    /// absence tells as well.
+    fn forgive(&mut self, now: u64) {
+        let away = now.saturating_sub(self.looked_at);
+        if away > 2 * self.interval() + nanos(self.watchdog.limit) / 2 || suspension::noted_since(self.looked_at) {
+            self.heads.iter_mut().for_each(|head| head.since += away);
+            self.ends_by = self.ends_by.map(|at| at.saturating_add(away));
+        }
+        self.looked_at = now;
     }
 
     /// How long to wait until the next look, in nanoseconds.

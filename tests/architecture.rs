@@ -28,8 +28,10 @@ const FLOORS: &[&[&str]] = &[
         "run_level",
         "service",
         "settings",
+        "signal",
         "stats",
         "supervision",
+        "suspension",
         "sync",
     ],
     &[
@@ -52,6 +54,7 @@ const FLOORS: &[&[&str]] = &[
         "post",
         "send",
         "subject",
+        "switchboard",
         "topic",
         "wire",
     ],
@@ -65,7 +68,7 @@ const FLOORS: &[&[&str]] = &[
 const KNOTS: &[&[&str]] = &[&["ask", "context", "mailing", "process", "scope", "timer"]];
 
 /// The modules that may hold `unsafe` code. Each is tested under AddressSanitizer by `.ci/run`.
-const UNSAFE: &[&str] = &["body/inline", "systems/marker"];
+const UNSAFE: &[&str] = &["body/inline", "signals/action", "systems/marker"];
 
 /// What stands at the top of the repository, beside dotfiles and licences.
 const TOP: &[&str] =

@@ -83,7 +83,7 @@ fn speeds_are_checked_and_only_a_scaled_clock_has_one() {
 fn real_and_scaled_clocks_never_tick_early_and_count_every_tick() {
     for clock in [Clock::real(), Clock::scaled(50.0).unwrap()] {
         let early = Script::new().life(|cx| if cx.now() < cx.due() { Err("early".into()) } else { Ok(()) });
-        let application = Application::new().clock(clock).ctrl_c(false);
+        let application = Application::new().clock(clock).signals(false);
         let exit = application.add_process(early, (hz(1000), named("a"))).run_for(ms(50));
         let report = exit.report();
         let group = &report.groups[0];
@@ -97,7 +97,7 @@ fn real_and_scaled_clocks_never_tick_early_and_count_every_tick() {
 /// A real run sleeps on its bell: a call from another thread ends a sleep of an hour.
 #[test]
 fn a_sleeping_head_is_woken_from_outside() {
-    let application = Application::new().ctrl_c(false).add_process(Script::new(), (hz((1, 3600)), named("a")));
+    let application = Application::new().signals(false).add_process(Script::new(), (hz((1, 3600)), named("a")));
     let handle = application.handle();
     let (up, is_up) = std::sync::mpsc::channel();
     handle.do_to_world(move |_| up.send(()).unwrap());

@@ -72,7 +72,7 @@ fn program() {
         println!("{} died", cx.name());
         Ok(())
     });
-    let application = Application::new().shutdown_timeout(ms(300)).ctrl_c(false);
+    let application = Application::new().shutdown_timeout(ms(300)).signals(false);
     let application = application.add_process(died, (hz(100), named("bystander")));
     let exit = match kind.split_once(' ') {
         Some(("hang", hook)) => {

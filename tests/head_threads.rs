@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::ThreadId;
 
 fn application() -> Application {
-    Application::new().ctrl_c(false)
+    Application::new().signals(false)
 }
 
 /// Writes down which threads its hooks run on.

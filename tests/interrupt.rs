@@ -1,92 +1,462 @@
-//! Ctrl-C and SIGTERM end a real OS process in order; a second request ends it at once.
-#![cfg(unix)]
+//! Real signals to a real OS process: each of them, twice, during birth, life and death; and what was there before.
+//! What does not depend on the operating system is in `tests/signals.rs`.
+#![cfg(target_os = "linux")]
 
+mod common;
+
+use common::child::{self, Talk};
+use common::{ms, named, secs};
 use polycephaly::prelude::*;
-use std::env;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::stdin;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
-/// Set in the OS process that is to be interrupted.
-const CHILD: &str = "POLYCEPHALY_TEST_CHILD";
+const ALL: [&str; 8] = ["HUP", "INT", "QUIT", "CONT", "TERM", "USR1", "USR2", "TSTP"];
 
-/// Says that it lives, and how it dies; hangs in its death if told so.
+/// Says what comes, and waits for a word in the hook that it is told to linger in.
 #[derive(Component)]
 struct Witness {
-    hangs: bool,
+    lingers_in: String,
+    binds: bool,
+}
+
+/// Waits for a line from the test.
+fn linger() {
+    println!("ready");
+    stdin().read_line(&mut String::new()).unwrap();
 }
 
 impl Process for Witness {
-    fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        if cx.dt() > Duration::ZERO {
-            println!("alive");
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        if self.binds {
+            cx.on_signal(ALL, |_, signal, _| Ok(println!("got {signal}")))?;
         }
-        Ok(())
+        if self.lingers_in == "birth" {
+            linger();
+        }
+        let lingers = self.lingers_in != "death";
+        cx.on_event("go", |_, _, cx| Ok(cx.die("enough")));
+        let reader = move |thread: &Thread| {
+            if lingers {
+                linger();
+            }
+            Ok(thread.emit("go")?)
+        };
+        cx.add_child(ChildThread::new("reader", reader).daemon(true))
     }
 
     fn death(&mut self, cx: &mut Context<Self>) -> Result {
         println!("dying: {}", cx.cause().ok_or("no cause")?);
-        if self.hangs {
-            loop {
-                std::thread::park();
-            }
+        if self.lingers_in == "death" {
+            linger();
         }
         Ok(())
     }
 }
 
-/// Not a test of its own: what the child does. Without the variable it does nothing.
+/// The masks of signals that this OS process ignores and catches.
+fn masks() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let masks = status.lines().filter(|line| line.starts_with("SigIgn") || line.starts_with("SigCgt"));
+    masks.collect::<Vec<_>>().join(" ")
+}
+
+/// Not a test of its own: what the child does.
 #[test]
-fn child() {
-    let Ok(kind) = env::var(CHILD) else { return };
-    let exit = Application::new().add_process(Witness { hangs: kind == "hangs" }, hz(1000)).run();
-    println!("ended: {}", exit.cause());
-    std::process::exit(exit.code().into());
+fn program() {
+    let Some(kind) = child::kind() else { return };
+    let before = masks();
+    let words: Vec<&str> = kind.split(' ').collect();
+    let code = match words[0] {
+        "rounds" => host::rounds(),
+        "two" => two(),
+        "stopped" => gap::stopped(words[1]),
+        phase => witness(phase, &words),
+    };
+    assert_eq!(masks(), before, "as it was before");
+    std::process::exit(code);
 }
 
-fn start(kind: &str) -> (Child, BufReader<ChildStdout>) {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture"])
-        .env(CHILD, kind)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    wait_for(&mut lines, "alive");
-    (child, lines)
+fn witness(phase: &str, words: &[&str]) -> i32 {
+    let witness = Witness { lingers_in: phase.into(), binds: words.contains(&"binds") };
+    let exit = Application::new()
+        .force_stop(!words.contains(&"patient"))
+        .death_timeout(secs(120))
+        .shutdown_timeout(secs(120))
+        .add_process(witness, hz(1000))
+        .run();
+    println!("ended: {}\n{}", exit.cause(), exit.report());
+    exit.code().into()
 }
 
-/// Reads until a line says so. The end of the output is a failure.
-fn wait_for(lines: &mut impl BufRead, text: &str) {
-    let mut line = String::new();
-    while !line.contains(text) {
-        line.clear();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "never said {text:?}");
+fn start(kind: &str) -> Talk {
+    let mut talk = Talk::with(child::start("program", kind, &[]));
+    talk.expect("ready");
+    talk
+}
+
+/// Sends a signal, and waits until it has been taken, so that a second one is not one with it.
+fn send(talk: &Talk, name: &str) {
+    talk.signal(name);
+    let bit = 1_u64 << (signal_number(name).unwrap() - 1);
+    talk.wait_until("status", |status| {
+        let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+        u64::from_str_radix(pending.trim(), 16).unwrap() & bit == 0
+    });
+}
+
+fn is_stopped(stat: &str) -> bool {
+    stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
+}
+
+fn wait_for_stop(talk: &Talk) {
+    talk.wait_until("stat", is_stopped);
+}
+
+fn go_on(talk: &Talk) {
+    talk.signal("CONT");
+    talk.wait_until("stat", |stat| !is_stopped(stat));
+}
+
+#[track_caller]
+fn assert_came(said: &[String], name: &str, times: usize, handed: usize) {
+    let line = format!("SIG{name} came {times} time(s): {handed} handed to processes");
+    assert!(said.iter().any(|said| said.contains(&line)), "{line}: {said:#?}");
+}
+
+#[test]
+fn in_life_each_is_heard_twice_and_ctrl_z_stops_it_after_that() {
+    let mut talk = start("life binds");
+    for name in ALL.into_iter().chain(ALL) {
+        send(&talk, name);
+        talk.expect(&format!("got SIG{name}"));
+        if name == "TSTP" {
+            wait_for_stop(&talk);
+            go_on(&talk);
+            talk.expect("got SIGCONT");
+        }
+    }
+    talk.tell("go");
+    let (status, said) = talk.end();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    for name in ALL {
+        let times = if name == "CONT" { 4 } else { 2 };
+        assert_came(&said, name, times, times);
     }
 }
 
-fn send(signal: &str, child: &Child) {
-    // The shell's own `kill`: there is not everywhere a program of that name.
-    let kill = format!("kill {signal} {}", child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-}
-
 #[test]
-fn an_interrupt_ends_it_in_order() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
-        let (mut child, mut lines) = start("dies");
-        send(signal, &child);
-        let mut rest = String::new();
-        lines.read_to_string(&mut rest).unwrap();
-        assert!(rest.contains("dying: interrupted from outside\nended: interrupted from outside\n"), "{rest}");
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{signal}");
+fn in_birth_each_waits_for_the_first_tick_and_a_second_ctrl_z_does_not() {
+    let mut talk = start("birth binds");
+    for name in ALL {
+        send(&talk, name);
+        send(&talk, name);
+    }
+    wait_for_stop(&talk);
+    go_on(&talk);
+    talk.tell("go");
+    talk.expect("ready");
+    talk.tell("go");
+    let (status, said) = talk.end();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    for name in ALL {
+        let times = if name == "CONT" { 3 } else { 2 };
+        assert_came(&said, name, times, times);
+        let got = format!("got SIG{name}");
+        assert_eq!(said.iter().filter(|line| line.contains(&got)).count(), times, "{got}: {said:#?}");
     }
 }
 
 #[test]
-fn a_second_interrupt_ends_it_at_once() {
-    let (mut child, mut lines) = start("hangs");
-    send("-INT", &child);
-    wait_for(&mut lines, "dying");
-    send("-INT", &child);
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+fn in_death_each_is_counted_and_nothing_is_heard() {
+    let mut talk = start("death binds patient");
+    for name in ALL.into_iter().chain(ALL) {
+        send(&talk, name);
+        if name == "TSTP" {
+            wait_for_stop(&talk);
+            go_on(&talk);
+        }
+    }
+    talk.tell("go");
+    let (status, said) = talk.end();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    ALL.into_iter().filter(|name| *name != "CONT").for_each(|name| assert_came(&said, name, 2, 0));
+    assert!(!said.iter().any(|line| line.contains("got SIG")), "{said:#?}");
+    assert!(said.iter().any(|line| line.contains("4 request(s) to force the end refused")), "INT and QUIT: {said:#?}");
+}
+
+#[test]
+fn unbound_four_of_them_end_it_in_order_in_life_and_in_birth() {
+    for (phase, name) in
+        ["life", "birth"].into_iter().flat_map(|phase| ["INT", "TERM", "HUP", "QUIT"].map(|it| (phase, it)))
+    {
+        let mut talk = start(phase);
+        send(&talk, name);
+        if phase == "birth" {
+            talk.tell("go");
+        }
+        talk.expect(&format!("dying: interrupted by SIG{name}"));
+        talk.expect(&format!("ended: interrupted by SIG{name}"));
+        let (status, said) = talk.end();
+        assert_eq!(status.code(), Some(0), "{said:#?}");
+        assert_came(&said, name, 1, 0);
+    }
+}
+
+#[test]
+fn unbound_ctrl_z_stops_it_twice() {
+    let mut talk = start("life");
+    for _ in 0..2 {
+        send(&talk, "TSTP");
+        wait_for_stop(&talk);
+        go_on(&talk);
+    }
+    talk.tell("go");
+    let (status, said) = talk.end();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    assert_came(&said, "TSTP", 2, 0);
+}
+
+#[test]
+fn unbound_one_without_a_default_is_left_to_the_system() {
+    for name in ["USR1", "USR2"] {
+        let talk = start("life");
+        talk.signal(name);
+        assert_eq!(talk.end().0.signal(), signal_number(name));
+    }
+}
+
+#[test]
+fn during_the_end_only_those_that_are_typed_force_it() {
+    for (name, code) in [("INT", 130), ("QUIT", 131)] {
+        let talk = start("death");
+        for patient in ["TERM", "TERM", "HUP", "HUP"] {
+            send(&talk, patient);
+        }
+        talk.signal(name);
+        let (status, said) = talk.end();
+        assert_eq!(status.code(), Some(code), "{said:#?}");
+        assert!(said.iter().any(|line| line.contains(&format!("ended by force: SIG{name} came"))), "{said:#?}");
+    }
+}
+
+#[test]
+fn what_the_program_was_started_to_ignore_is_ignored_unless_it_is_bound() {
+    for kind in ["life", "life binds"] {
+        let exe = std::env::current_exe().unwrap();
+        let command = format!("trap '' HUP; exec {exe:?} program --exact --nocapture");
+        let child = Command::new("sh")
+            .args(["-c", &command])
+            .env("POLYCEPHALY_TEST_CHILD", kind)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut talk = Talk::with(child);
+        talk.expect("ready");
+        send(&talk, "HUP");
+        if kind == "life binds" {
+            talk.expect("got SIGHUP");
+        }
+        talk.tell("go");
+        let (status, said) = talk.end();
+        // The program itself has checked that it is ignored again.
+        assert_eq!(status.code(), Some(0), "{said:#?}");
+        assert_eq!(said.iter().any(|line| line.contains("SIGHUP came")), kind == "life binds", "{said:#?}");
+    }
+}
+
+/// Two applications in one OS process, one of which ends before the other.
+fn two() -> i32 {
+    let application = |name: &'static str| Application::new().add_process(Quiet, (hz(1000), named(name)));
+    let early = std::thread::spawn(move || application("early").run_for(ms(5)).cause().clone());
+    let late = std::thread::spawn(move || application("late").run());
+    let last = std::thread::spawn(move || application("last").run());
+    assert_eq!(early.join().unwrap(), polycephaly::cause::Cause::TimeUp);
+    println!("ready");
+    for exit in [late.join().unwrap(), last.join().unwrap()] {
+        assert_eq!(exit.cause().signal(), Some(Signal::TERM));
+    }
+    0
+}
+
+#[derive(Component)]
+struct Quiet;
+impl Process for Quiet {}
+
+#[test]
+fn a_signal_is_for_all_applications_that_still_run() {
+    let talk = start("two");
+    send(&talk, "TERM");
+    let (status, said) = talk.end();
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+}
+
+#[test]
+fn three_rounds_and_the_host_programs_own_handlers_come_back() {
+    let outcome = child::run("program", "rounds");
+    assert_eq!(outcome.status.code(), Some(0), "{}\n{}", outcome.out, outcome.err);
+    assert_eq!(outcome.out.matches("round is well").count(), 3);
+}
+
+/// A host program with handlers of its own.
+mod host {
+    use super::*;
+    use signal_hook::flag::register;
+    use signal_hook::low_level::raise;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    /// All but what would stop the program.
+    const BOUND: [&str; 7] = ["HUP", "INT", "QUIT", "CONT", "TERM", "USR1", "USR2"];
+
+    type Heard = Vec<(i32, Arc<AtomicBool>)>;
+
+    /// Raises all these signals. Which of the host's handlers have run.
+    fn raise_all(names: &[&str], host: &Heard) -> Vec<i32> {
+        names.iter().for_each(|name| raise(signal_number(name).unwrap()).unwrap());
+        host.iter().filter(|(_, heard)| heard.swap(false, SeqCst)).map(|(number, _)| *number).collect()
+    }
+
+    #[derive(Component)]
+    struct Guest {
+        host: Heard,
+        heard: Vec<Signal>,
+        part: u32,
+    }
+
+    impl Guest {
+        fn heard(&mut self, signal: Signal, _: &mut Context<Self>) -> Result {
+            self.heard.push(signal);
+            Ok(())
+        }
+
+        fn has_heard(&mut self, names: &[&str]) -> bool {
+            let all = self.heard.len() >= names.len();
+            if all {
+                self.heard.sort();
+                let mut wanted: Vec<Signal> = names.iter().map(|name| name.parse().unwrap()).collect();
+                wanted.sort();
+                assert_eq!(std::mem::take(&mut self.heard), wanted);
+            }
+            all
+        }
+    }
+
+    impl Process for Guest {
+        fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+            cx.on_signal(ALL, Self::heard)?;
+            cx.backup_signals();
+            assert!(raise_all(&BOUND, &self.host).is_empty(), "the host hears nothing");
+            Ok(())
+        }
+
+        fn life(&mut self, cx: &mut Context<Self>) -> Result {
+            if self.part == 0 && self.has_heard(&BOUND) {
+                assert_eq!(cx.remove_signals(ALL)?, 8);
+                let given_back = ["USR1", "USR2"].map(|name| signal_number(name).unwrap());
+                assert_eq!(raise_all(&["USR1", "USR2"], &self.host), given_back, "they have no default");
+                assert!(cx.restore_signals()?);
+                assert!(raise_all(&["USR1", "INT"], &self.host).is_empty());
+                self.part = 1;
+            } else if self.part == 1 && self.has_heard(&["INT", "USR1"]) {
+                cx.die("all heard");
+            }
+            Ok(())
+        }
+    }
+
+    pub(super) fn rounds() -> i32 {
+        let numbers = ALL.map(|name| signal_number(name).unwrap());
+        let host: Heard = numbers.map(|number| (number, Arc::default())).into();
+        for (number, heard) in &host {
+            register(*number, heard.clone()).unwrap();
+        }
+        let caught = masks();
+        for _ in 0..3 {
+            assert_eq!(raise_all(&ALL, &host), numbers, "the host's own");
+            let guest = Guest { host: host.clone(), heard: Vec::new(), part: 0 };
+            let exit = Application::new().add_process(guest, (hz(1000), named("guest"))).run();
+            exit.assert_clean();
+            assert_eq!(raise_all(&ALL, &host), numbers, "the host's own again");
+            assert_eq!(masks(), caught);
+            println!("round is well");
+        }
+        std::process::exit(0)
+    }
+}
+
+/// What the program misses while it is stopped.
+mod gap {
+    use super::*;
+    use polycephaly::report::Report;
+
+    /// In its first life, says so and waits, if it is the one to be stopped in its life.
+    #[derive(Component)]
+    struct Walker {
+        lingers: bool,
+        speaks: bool,
+    }
+
+    impl Process for Walker {
+        fn life(&mut self, _: &mut Context<Self>) -> Result {
+            if std::mem::take(&mut self.lingers) {
+                linger();
+            }
+            if self.speaks {
+                println!("walks");
+            }
+            Ok(())
+        }
+    }
+
+    /// Groups with each policy, watched closely.
+    pub(super) fn stopped(when: &str) -> i32 {
+        let mut application = Application::new()
+            .watchdog(Watchdog::after(secs(1)).then_ebrake())
+            .add_main(Witness { lingers_in: "life".into(), binds: false }, hz(5));
+        let policies = [Overrun::Stop, Overrun::Burst { max: 1000 }, Overrun::Delay, Overrun::Skip];
+        for (policy, label) in policies.into_iter().zip(["stop", "burst", "delay", "skip"]) {
+            let walker = Walker { lingers: when == "life" && label == "stop", speaks: label == "skip" };
+            let budget = Budget::hard(ms(1000)).misses(1).then_ebrake();
+            application = application
+                .group((hz(5), label), |g| g.overrun(policy).budget(budget))
+                .add_process(walker, (hz(5), InGroup::new(label), budget));
+        }
+        let exit = application.run();
+        println!("ended: {}\nreport: {}", exit.cause(), exit.report().to_json());
+        exit.code().into()
+    }
+
+    fn report(said: &[String]) -> Report {
+        let json = said.iter().find_map(|line| line.strip_prefix("report: ")).unwrap();
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn ticks_missed_while_it_is_stopped_are_counted_apart_once_and_blame_nobody() {
+        for (signal, when) in [("TSTP", "sleep"), ("STOP", "sleep"), ("TSTP", "life"), ("STOP", "life")] {
+            let mut talk = start(&format!("stopped {when}"));
+            // Births are over then.
+            talk.expect(if when == "life" { "ready" } else { "walks" });
+            talk.signal(signal);
+            wait_for_stop(&talk);
+            // What it misses. More than the watchdog's limit, than any budget, than any period.
+            std::thread::sleep(ms(1500));
+            go_on(&talk);
+            talk.tell("go");
+            talk.tell("go");
+            let (status, said) = talk.end();
+            assert_eq!(status.code(), Some(0), "{signal} in {when}: {said:#?}");
+            let report = report(&said);
+            assert_eq!((report.stalls, report.failures()), (0, 0));
+            for group in &report.groups {
+                // Due in 1.5 s: 7 or 8. The last of a group may have been late by less than a period, and have run.
+                assert!((6..=9).contains(&group.suspended), "{signal} in {when}: {said:#?}");
+                assert_eq!((group.dropped, group.overruns, group.shift), (0, 0, Duration::ZERO), "{group:#?}");
+                assert_eq!((group.budget.hard, group.budget.soft), (0, 0), "{group:#?}");
+            }
+        }
+    }
 }

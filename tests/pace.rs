@@ -182,7 +182,7 @@ fn a_channel_paces_a_head_on_the_real_clock() {
         }
     });
     let exit = Application::new()
-        .ctrl_c(false)
+        .signals(false)
         .add_head(Head::new("bus").paced_by(pace).add_process(servo, (hz(1000), named("servo"))))
         .run();
     exit.assert_clean();
@@ -203,7 +203,7 @@ fn a_source_that_is_over_says_so_and_the_head_runs_free() {
         Ok(())
     });
     let exit = Application::new()
-        .ctrl_c(false)
+        .signals(false)
         .add_head(Head::new("bus").paced_by(Pace::new(pulses, hz(1000))).add_process(servo, (hz(1000), named("servo"))))
         .run();
     exit.assert_clean();

@@ -36,7 +36,7 @@ fn program() {
             Ok(())
         });
     let exit = Application::new()
-        .ctrl_c(false)
+        .signals(false)
         .sd_notify()
         .watchdog(Watchdog::after(ms(400)))
         .add_main(p, (hz(100), named("main")))

@@ -463,7 +463,25 @@ fn on_the_real_clock_they_sleep_and_end_as_well() {
         }
         Ok(())
     });
-    let exit = Application::new().ctrl_c(false).add_process(p, (hz(200), named("p"))).run();
+    let exit = Application::new().signals(false).add_process(p, (hz(200), named("p"))).run();
     assert_eq!(log.take(), ["five beats", "Early"], "its owner's death has ended the long sleep");
     exit.assert_clean();
+}
+
+#[test]
+fn threads_that_end_while_their_owner_changes_groups_are_reaped_all_the_same() {
+    let p = born(|cx| {
+        cx.add_thread("t", |thread| {
+            thread.light_sleep(ms(50), || true);
+            Ok(())
+        })
+    });
+    let mut running =
+        simulated().add_process(p, (hz(1), named("p"))).add_process(Script::new(), hz(10)).build().unwrap();
+    running.run_for(ms(150));
+    running.handle().set_frequency("p", hz(10)).unwrap();
+    running.run_for(ms(300));
+    let threads = running.report().process("p").unwrap().threads.clone();
+    assert_eq!((threads.started, threads.ended), (1, 1));
+    running.finish().assert_clean();
 }

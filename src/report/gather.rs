@@ -10,6 +10,7 @@ use crate::post::{Address, Fate};
 use crate::process::{Flags, Vitals};
 use crate::runner::Runner;
 use crate::scope::{self, Forgotten};
+use crate::switchboard;
 use crate::systems::fallback::{self, SystemFailures};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) fn of(crew: &mut Crew) -> Report {
         topics: control.topics.counts(),
         dead_letters: control.dead_letters.load(Relaxed),
         unmatched: control.unmatched.load(Relaxed),
+        signals: control.switchboard.counts(),
+        merged_signals: switchboard::lost(),
         ..Report::default()
     };
     let mut processes = Vec::new();
@@ -104,6 +107,7 @@ fn groups(head: &mut Runner) -> Vec<GroupReport> {
         late: group.stats.late,
         paused: group.stats.paused,
         shed: group.stats.shed,
+        suspended: group.stats.suspended,
         importance: group.importance,
         phase: Duration::from_nanos(group.phase),
         shift: Duration::from_nanos(group.stats.shift),

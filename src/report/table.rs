@@ -5,6 +5,7 @@ use crate::budget::Misses;
 use crate::event::EventCount;
 use crate::mailbox::MailCount;
 use crate::pace::PaceReport;
+use crate::switchboard::SignalCount;
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
 use std::fmt;
@@ -28,6 +29,12 @@ impl fmt::Display for Report {
         }
         if self.dead_letters + self.unmatched > 0 {
             writeln!(f, "{} dead letter(s), {} mail(s) that no filter matched", self.dead_letters, self.unmatched)?;
+        }
+        for SignalCount { signal, received, bound, refused } in &self.signals {
+            writeln!(f, "{signal} came {received} time(s): {bound} handed to processes, {refused} refused")?;
+        }
+        if self.merged_signals > 0 {
+            writeln!(f, "{} signal(s) taken as one with others", self.merged_signals)?;
         }
         for name in &self.overdue {
             writeln!(f, "{name} took longer than it may")?;
@@ -92,8 +99,13 @@ impl Report {
             row
         };
         write_table(f, &head, &self.groups.iter().map(row).collect::<Vec<_>>())?;
-        for group in self.groups.iter().filter(|group| !group.shift.is_zero()) {
-            writeln!(f, "group {} was delayed by {} in all", group.group, Short(group.shift))?;
+        for GroupReport { group, shift, suspended, .. } in &self.groups {
+            if !shift.is_zero() {
+                writeln!(f, "group {group} was delayed by {} in all", Short(*shift))?;
+            }
+            if *suspended > 0 {
+                writeln!(f, "group {group} missed {suspended} tick(s) while the program was stopped")?;
+            }
         }
         self.groups.iter().try_for_each(|group| write_misses(f, &format!("ticks of {}", group.group), group.budget))
     }

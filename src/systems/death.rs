@@ -10,6 +10,7 @@ use crate::post::{Address, Fate};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{Departed, Lent, Scope};
+use crate::signals::bind;
 use crate::systems::{mailman, threads};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::lifecycle::Remove;
@@ -73,6 +74,7 @@ fn tell_manager(scope: &Scope, address: &Address) {
 
 /// Takes a process whose death has run out of all that concerns the living.
 fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
+    bind::forget(cx);
     let Context { vitals, flags, scope, .. } = cx;
     let entity = vitals.address.entity();
     if let Some(inbox) = vitals.address.0.known_inbox() {

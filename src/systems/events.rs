@@ -7,7 +7,9 @@ use crate::failure::guarded;
 use crate::mail::Delivery;
 use crate::process::{Flags, Process};
 use crate::send::Office;
+use crate::signal::Signal;
 use crate::subject::Subject;
+use crate::switchboard::Notice;
 use bevy_ecs::error::Result;
 
 /// Events.
@@ -73,6 +75,10 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
             return; // What is left is lost with its owner.
         }
         let Some(event) = inbox.pop() else { break };
+        if let Some(notice) = event.get::<Notice>() {
+            heed(notice.signal, process, cx);
+            continue;
+        }
         let heard = cx.private.0.as_ref().map_or(&[][..], |belongings| &belongings.heard);
         match heard.iter().find(|(name, _)| event.is(name)) {
             Some(&(_, call)) => guarded("event", process, cx, |process, cx| call(process, &event, cx)),
@@ -81,6 +87,15 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     }
     if inbox.leave() {
         cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.entity());
+    }
+}
+
+/// Runs the callback of a signal. Unbound since it came, it is not for this process any more.
+#[cold]
+fn heed<P: Process>(signal: Signal, process: &mut P, cx: &mut Context<'_, P>) {
+    let bound = cx.private.0.as_ref().map_or(&[][..], |belongings| &belongings.signals.bound);
+    if let Some(&(_, call)) = bound.iter().find(|(known, _)| *known == signal) {
+        guarded("signal", process, cx, |process, cx| call(process, signal, cx));
     }
 }
 

@@ -99,6 +99,10 @@ pub(crate) fn regrouped<P: Process>(world: &mut World, entity: Entity, frequency
     visit::<P>(world, entity, |_, cx| {
         if let Some(family) = cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref()) {
             *family.frequency.lock() = frequency;
+            if family.has_ended_threads() {
+                // It was listed where it was before.
+                cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.entity());
+            }
         }
     });
 }

@@ -10,6 +10,7 @@ use crate::failure::Culprit;
 use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
+use crate::suspension;
 use crate::systems::{Step, mailman};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
@@ -198,12 +199,21 @@ fn clock(scope: &Scope) -> u64 {
     if scope.control.timeline().is_simulated() { scope.beat.consumed() } else { monotonic() }
 }
 
+/// Whether the whole program was stopped since an instant of [`clock`].
+#[cold]
+fn was_stopped(from: u64, scope: &Scope) -> bool {
+    !scope.control.timeline().is_simulated() && suspension::since(from, monotonic())
+}
+
 /// Holds what a life has taken against the budget of its process.
 #[inline(never)]
 fn meter(from: u64, culprit: Culprit<'_>) {
     let (took, address) = (clock(culprit.scope) - from, &culprit.vitals.address);
     let mut slot = address.0.incidents().meter.lock();
     let Some(meter) = slot.as_mut() else { return };
+    if meter.would_miss(took) && was_stopped(from, culprit.scope) {
+        return; // That is nobody's fault.
+    }
     let (reading, ebrake) = (meter.read(took, culprit.scope.now()), meter.budget.ebrake);
     drop(slot);
     let took = Duration::from_nanos(took);

@@ -4,6 +4,7 @@
 use crate::ask::Ask;
 use crate::context::Context;
 use crate::control::DeadLetter;
+use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::Mailbox;
@@ -311,10 +312,10 @@ pub(crate) fn sort_announced(scope: &Scope) {
     }
 }
 
-/// A process has changed lanes: its mail is read there from now on.
+/// A process has changed lanes: its mail and its events are read there from now on.
 pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
     address.0.lane.store(lane, Relaxed);
-    if address.mail_count().waiting > 0 {
+    if address.mail_count().waiting > 0 || address.0.known_inbox().is_some_and(Inbox::is_ready) {
         scope.list_ready(lane, address.entity());
     }
 }

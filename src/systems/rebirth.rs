@@ -175,10 +175,10 @@ pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Outcome>
     }
     (kind.birth)(world, entity, prepared);
     let took = clock().saturating_sub(from);
-    if took > SLOW {
+    if took > SLOW && !control.timeline().stopped_since(from) {
         tracing::warn!(process = address.name(), took_ns = took, "its birth took long");
+        scope::of(world).slow_births.update(|slow| slow + 1);
     }
-    scope::of(world).slow_births.update(|slow| slow + u64::from(took > SLOW));
 }
 
 fn kind(world: &mut World, address: &Address) -> Kind {

@@ -7,6 +7,7 @@ use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope;
+use crate::suspension;
 use crate::systems::rebirth;
 use bevy_ecs::entity::{Entity, EntityHashSet};
 use bevy_ecs::world::World;
@@ -118,7 +119,9 @@ fn end_one(world: &mut World, entity: Entity) {
     let from = clock();
     rebirth::bury(world, vec![entity]);
     let took = clock().saturating_sub(from);
+    let stopped = || !control.timeline().is_simulated() && suspension::since(from, monotonic());
     if took > control.ending.each()
+        && !stopped()
         && let Some(address) = address
     {
         let (process, took) = (address.name(), Duration::from_nanos(took));

@@ -1,8 +1,9 @@
 //! Runs a part of a test in an OS process of its own, with a kill timer: for what ends or hangs the whole program.
 
 use std::env;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// Says in the child what it is to do.
@@ -28,6 +29,7 @@ pub(crate) fn start(name: &str, kind: &str, more: &[(&str, &str)]) -> Child {
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(KIND, kind)
         .envs(more.iter().copied())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -62,4 +64,92 @@ pub(crate) fn wait(mut child: Child) -> Outcome {
 
 pub(crate) fn run(name: &str, kind: &str) -> Outcome {
     wait(start(name, kind, &[]))
+}
+
+/// A child that is talked with: it says lines, and gets lines and signals.
+pub(crate) struct Talk {
+    child: Child,
+    lines: Receiver<String>,
+    said: Vec<String>,
+}
+
+impl Talk {
+    /// Takes over a child that [`start`] or a shell has started, with all pipes open.
+    pub(crate) fn with(mut child: Child) -> Self {
+        let (out, err) = (child.stdout.take().unwrap(), child.stderr.take());
+        let (send, lines) = channel();
+        let read = |pipe: Box<dyn Read + Send>, send: Sender<String>| {
+            std::thread::spawn(move || {
+                BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| send.send(line))
+            })
+        };
+        if let Some(err) = err {
+            read(Box::new(err), send.clone());
+        }
+        read(Box::new(out), send);
+        Self { child, lines, said: Vec::new() }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Reads until a line says so, and hands that out. The end of the output is a failure, and so is silence.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, text: &str) -> String {
+        loop {
+            let Ok(line) = self.lines.recv_timeout(KILL) else { panic!("never said {text:?}: {:#?}", self.said) };
+            self.said.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Writes a line to it.
+    pub(crate) fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Sends it a signal, by its name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        // The shell's own `kill`: there is not everywhere a program of that name.
+        let kill = format!("kill -{name} {}", self.pid());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits until something of it in `/proc` is so.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, file: &str, so: impl Fn(&str) -> bool) {
+        let (path, started) = (format!("/proc/{}/{file}", self.pid()), Instant::now());
+        while !so(&std::fs::read_to_string(&path).unwrap()) {
+            assert!(started.elapsed() < KILL, "{path} never was as it should: {:#?}", self.said);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Its end, and all that it has said, in any order of the two pipes.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
+        drop(self.child.stdin.take());
+        while let Ok(line) = self.lines.recv_timeout(KILL) {
+            self.said.push(line);
+        }
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, std::mem::take(&mut self.said));
+            }
+            assert!(started.elapsed() < KILL, "it never ended: {:#?}", self.said);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        // A test that has failed leaves nobody behind; of one that has ended there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -223,13 +223,13 @@ impl Application {
         }
         self.control.set_main_name(MAIN);
         self.enrolments.push(Box::new(move |head| {
-            let entity = head.world.spawn_empty().insert(bundle).id();
+            let entity = head.world.spawn(bundle).id();
             if head.world.get::<Name>(entity).is_none() {
                 head.world.entity_mut(entity).insert(Name::new(MAIN));
             }
             let name = head.world.get::<Name>(entity).map(|name| name.as_str().to_owned());
             head.control.set_main_name(name.as_deref().unwrap_or(MAIN));
-            birth::enroll(&mut head.world, entity, process, ()).map_err(|error| error.to_string())
+            birth::enroll(&mut head.world, entity, process).map_err(|error| error.to_string())
         }));
         self
     }
@@ -239,8 +239,8 @@ impl Application {
     /// else in order of adding.
     pub fn add_process<P: Process>(mut self, process: P, bundle: impl Bundle) -> Self {
         self.enrolments.push(Box::new(move |head| {
-            let entity = head.world.spawn_empty().id();
-            birth::enroll(&mut head.world, entity, process, bundle).map_err(|error| error.to_string())
+            let entity = head.world.spawn(bundle).id();
+            birth::enroll(&mut head.world, entity, process).map_err(|error| error.to_string())
         }));
         self
     }
@@ -326,7 +326,8 @@ impl Application {
         for part in std::mem::take(&mut self.settings) {
             faults.extend(part(&mut head).err());
         }
-        let mut enrolled = Vec::new();
+        self.control.post.expect(self.enrolments.len());
+        let mut enrolled = Vec::with_capacity(self.enrolments.len());
         for enrolment in std::mem::take(&mut self.enrolments) {
             match enrolment(&mut head) {
                 Ok(address) => enrolled.push(address),

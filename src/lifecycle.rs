@@ -76,6 +76,9 @@ pub(crate) struct Node<'a> {
 /// The rank of each: 0 for those that need nobody, and one more than the highest of those that it needs. Births go by
 /// rising rank, deaths by falling.
 pub(crate) fn ranks(nodes: &[Node<'_>], outside: impl Fn(&str) -> Option<u32>) -> Result<Vec<u32>, Vec<DependsError>> {
+    if nodes.iter().all(|node| node.needs.is_empty()) {
+        return Ok(vec![0; nodes.len()]);
+    }
     let places: HashMap<String, usize> =
         nodes.iter().enumerate().map(|(place, node)| (node.name.to_ascii_lowercase(), place)).collect();
     let count = nodes.len();

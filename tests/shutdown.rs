@@ -35,12 +35,12 @@ fn the_end_waits_for_those_that_are_not_bound_and_for_what_they_need() {
         rest,
         [
             "motor dead",
-            "saver 200",
             "disk 200",
-            "saver 300",
+            "saver 200",
             "disk 300",
-            "saver 400",
+            "saver 300",
             "disk 400",
+            "saver 400",
             "saver dead",
             "disk dead"
         ]

@@ -35,7 +35,7 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
     }
     flags.set(Flags::DYING);
     address.0.set_fate(Fate::End);
-    address.0.incidents().ends_by(Arc::new(Cause::Despawned));
+    address.0.ends_by(Arc::new(Cause::Despawned));
     let pulled = Cell::new(false);
     let private = private.bypass_change_detection();
     die(&mut *process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
@@ -95,7 +95,7 @@ fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
 fn forget(vitals: &Vitals, flags: Flags, scope: &Scope) {
     let address = &vitals.address;
     address.set_run_level(RunLevel::Unset);
-    scope.control.post.release(address.name());
+    scope.control.post.release(address);
     let departed = Departed {
         address: address.clone(),
         kind: scope.kinds.borrow()[address.0.kind as usize].name,
@@ -113,7 +113,7 @@ pub(crate) fn end_if_last(scope: &Scope, address: &Address) {
     }
     match control.main_name() {
         Some(main) if main.eq_ignore_ascii_case(address.name()) => {
-            let because = address.0.incidents().cause().unwrap_or_else(|| Arc::new(Cause::Despawned));
+            let because = address.0.cause().unwrap_or_else(|| Arc::new(Cause::Despawned));
             control.stop(Cause::MainDied { because: Box::new(Cause::clone(&because)) });
         }
         // Whether it was the last one is seen when the births of this tick are through.

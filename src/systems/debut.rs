@@ -4,9 +4,8 @@ use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
 use crate::post::Address;
 use crate::scope::{self, Outcome};
 use crate::systems::birth;
-use bevy_ecs::entity::Entity;
+use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::world::World;
-use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// So many run `prepare` at once: they mostly wait for something, so there may be more than processors.
@@ -50,14 +49,14 @@ pub(crate) fn order(world: &World, enrolled: &[Address]) -> Vec<Address> {
 }
 
 /// Runs `prepare` of those that want it beside others, each on a thread of its own.
-pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> HashMap<Entity, Outcome> {
+pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Outcome> {
     let wanted: Vec<(Entity, u32)> = rank
         .iter()
         .map(|address| (address.entity(), address.0.kind))
         .filter(|&(entity, _)| world.get::<ParallelBirth>(entity).is_some())
         .collect();
     let kinds = scope::of(world).kinds.borrow().clone();
-    let mut outcomes = HashMap::new();
+    let mut outcomes = EntityHashMap::default();
     for some in wanted.chunks(AT_ONCE) {
         let entities: Vec<Entity> = some.iter().map(|&(entity, _)| entity).collect();
         let rows = world.entity_mut(&*entities);

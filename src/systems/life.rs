@@ -183,7 +183,7 @@ fn run_rows<P: Process, const CLEAR: bool>(
         if !CLEAR {
             scope.link.hold(vitals.party);
         }
-        let from = if !CLEAR && flags.has(Flags::TIMED) { Some(clock(scope)) } else { None };
+        let from = if !CLEAR && flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
         if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {
             Culprit { hook: "life", scope, vitals, flags, pulled: &pulled }.failed(&error);
         }
@@ -193,15 +193,10 @@ fn run_rows<P: Process, const CLEAR: bool>(
     }
 }
 
-/// What a life is timed by: on the simulated clock, what has been consumed.
-fn clock(scope: &Scope) -> u64 {
-    if scope.control.timeline().is_simulated() { scope.beat.consumed() } else { monotonic() }
-}
-
 /// Holds what a life has taken against the budget of its process.
 #[inline(never)]
 fn meter(from: u64, culprit: Culprit<'_>) {
-    let (took, address) = (clock(culprit.scope) - from, &culprit.vitals.address);
+    let (took, address) = (culprit.scope.stopwatch() - from, &culprit.vitals.address);
     let mut slot = address.0.incidents().meter.lock();
     let Some(meter) = slot.as_mut() else { return };
     let (reading, ebrake) = (meter.read(took, culprit.scope.now()), meter.budget.ebrake);
@@ -223,6 +218,9 @@ fn meter(from: u64, culprit: Culprit<'_>) {
 #[cold]
 #[inline(never)]
 fn admitted(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
+    if flags.has(Flags::OVER) {
+        return false; // Its lives are not counted by its lane.
+    }
     let may = !scope.control.is_braked() && may_live(vitals, flags, scope);
     flags.clear(Flags::BACK);
     if may {
@@ -242,7 +240,7 @@ fn admitted(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
 }
 
 fn may_live(vitals: &Vitals, flags: &mut Flags, scope: &Scope) -> bool {
-    if flags.has(Flags::DYING.and(Flags::OVER)) {
+    if flags.has(Flags::DYING) {
         return false;
     }
     if flags.has(Flags::PAUSED) {

@@ -1,6 +1,5 @@
 //! The end of a World's processes, all together.
 
-use crate::bell::monotonic;
 use crate::cause::Cause;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
@@ -55,7 +54,7 @@ pub(crate) fn end_all_but(world: &mut World, exempt: &EntityHashSet, cause: &Arc
         if flags.has(Flags::OVER) || exempt.contains(&entity) {
             continue; // One that rests stays at rest.
         }
-        address.0.incidents().ends_by(cause.clone());
+        address.0.ends_by(cause.clone());
         address.0.set_fate(Fate::End);
         flags.set(Flags::DYING);
         address.set_run_level(RunLevel::Cleanup);
@@ -65,7 +64,7 @@ pub(crate) fn end_all_but(world: &mut World, exempt: &EntityHashSet, cause: &Arc
     // All threads of one rank are told to end before any is waited for.
     for rank in living.chunk_by(|a, b| a.0 == b.0) {
         halt(world, rank);
-        rank.iter().for_each(|&(.., entity)| end_one(world, entity));
+        end_each(world, rank);
     }
     let is_exempt = |entity: &Entity| exempt.contains(entity);
     scope::of(world).leaving.borrow_mut().retain(is_exempt);
@@ -81,20 +80,21 @@ fn halt(world: &mut World, rank: &[(u32, u64, Entity)]) {
     }
 }
 
-/// The death of one, which may take so long and no longer.
-fn end_one(world: &mut World, entity: Entity) {
-    let scope = scope::of(world);
-    let (control, beat) = (scope.control.clone(), scope.beat.clone());
-    let address = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone());
-    let clock = || if control.timeline().is_simulated() { beat.consumed() } else { monotonic() };
-    let from = clock();
-    rebirth::bury(world, vec![entity]);
-    let took = clock().saturating_sub(from);
-    if took > control.ending.each()
-        && let Some(address) = address
-    {
-        let (process, took) = (address.name(), Duration::from_nanos(took));
-        tracing::error!(process, ?took, "its death took longer than it may");
-        control.ending.note_overdue(&format!("the death of {process:?}"));
+/// The deaths of some, each of which may take so long and no longer.
+fn end_each(world: &mut World, some: &[(u32, u64, Entity)]) {
+    let mut from = scope::of(world).stopwatch();
+    for &(.., entity) in some {
+        let address = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone());
+        rebirth::bury(world, [entity]);
+        let scope = scope::of(world);
+        let now = scope.stopwatch();
+        let (took, ending) = (now.saturating_sub(std::mem::replace(&mut from, now)), &scope.control.ending);
+        if took > ending.each()
+            && let Some(address) = address
+        {
+            let (process, took) = (address.name(), Duration::from_nanos(took));
+            tracing::error!(process, ?took, "its death took longer than it may");
+            ending.note_overdue(&format!("the death of {process:?}"));
+        }
     }
 }

@@ -9,11 +9,10 @@ use crate::mailbox::{MailCount, Mailbox};
 use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
 use crate::subject::folded_hash;
-use arc_swap::ArcSwapOption;
 use bevy_ecs::entity::Entity;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -41,7 +40,7 @@ pub(crate) struct Record {
     incidents: OnceLock<Box<Incidents>>,
     inbox: OnceLock<Box<Inbox>>,
     /// Why it dies or has died.
-    cause: ArcSwapOption<Cause>,
+    cause: Mutex<Option<Arc<Cause>>>,
     /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
     pub(crate) rank: AtomicU32,
     level: AtomicI8,
@@ -84,7 +83,7 @@ impl Record {
             lane: AtomicU32::new(0),
             incidents: OnceLock::new(),
             inbox: OnceLock::new(),
-            cause: ArcSwapOption::empty(),
+            cause: Mutex::new(None),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::Rest as u8),
@@ -126,17 +125,17 @@ impl Record {
 
     /// Why it dies or has died.
     pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.load_full()
+        self.cause.lock().clone()
     }
 
     /// Keeps the first cause of its end.
     pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.cause.compare_and_swap(&None::<Arc<Cause>>, Some(cause));
+        self.cause.lock().get_or_insert(cause);
     }
 
     /// It is born again: what ended its last life is over.
     pub(crate) fn forget_cause(&self) {
-        self.cause.store(None);
+        *self.cause.lock() = None;
     }
 
     pub(crate) fn fate(&self) -> Fate {

@@ -13,6 +13,7 @@ use crate::supervision::{Supervision, SupervisionError};
 use crate::systems::placement::{group_of, kind_of, lane_of};
 use crate::systems::{marker, rebirth};
 use bevy_ecs::bundle::Bundle;
+use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
@@ -161,14 +162,14 @@ pub(crate) fn autostarts(world: &World, entity: Entity) -> bool {
 /// Puts a process to its settings in the World under its name, at rest: its address can be written to, and nothing of it
 /// runs. What is refused is despawned.
 pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) -> Result<Address, SpawnError<P>> {
-    let (address, vitals) = match list::<P>(world, entity) {
+    let (vitals, marker) = match list::<P>(world, entity) {
         Ok(listed) => listed,
         Err(reason) => {
             world.despawn(entity);
             return Err(SpawnError { process, reason });
         }
     };
-    let marker = scope::of(world).marker(vitals.lane);
+    let address = vitals.address.clone();
     let mut slot = world.entity_mut(entity);
     if let Some(mut renewal) = slot.get_mut::<Renewal<P>>() {
         renewal.remember(&process);
@@ -196,8 +197,8 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
     Ok(())
 }
 
-/// Reads the settings, and lists their bearer under its name.
-fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Address, Vitals), Refusal> {
+/// Reads the settings, and lists their bearer under its name. Beside its vitals comes the marker of its group.
+fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, ComponentId), Refusal> {
     if scope::entity(world).is_none() {
         return Err(Refusal::NoApplication);
     }
@@ -211,9 +212,8 @@ fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Address, Vital
             post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
         };
         let lane = lane_of(scope, group, kind);
-        let vitals =
-            Vitals { party: address.0.party, address: address.clone(), lives_offset: 0, since: scope.now(), lane };
-        Ok((address, vitals))
+        let vitals = Vitals { party: address.0.party, address, lives_offset: 0, since: scope.now(), lane };
+        Ok((vitals, scope.marker(lane)))
     });
     listed.unwrap_or(Err(Refusal::EntityGone))
 }

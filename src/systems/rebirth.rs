@@ -150,11 +150,13 @@ pub(crate) fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
 
 /// From rest to life: it takes its place in its group, then its birth runs.
 pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Outcome>) {
-    let Some(vitals) = world.get::<Vitals>(entity) else { return };
-    let (kind, lane) = (vitals.address.0.kind, vitals.lane);
-    let scope = scope::of(world);
-    let (birth, marker) = (scope.kinds.borrow()[kind as usize].birth, scope.marker(lane));
-    if !world.entity(entity).contains_id(marker) {
+    let found = scope::with(world, entity, |process, scope| {
+        let vitals = process.get::<Vitals>()?;
+        let kind = vitals.address.0.kind;
+        Some((kind, scope.kinds.borrow()[kind as usize].birth, process.contains_id(scope.marker(vitals.lane))))
+    });
+    let Some((kind, birth, is_placed)) = found.flatten() else { return };
+    if !is_placed {
         settle_in(world, entity, kind);
     }
     birth(world, entity, prepared);

@@ -237,12 +237,12 @@ impl Post {
     ///
     /// # Errors
     /// The record itself.
-    pub(crate) fn list(&self, record: Record) -> Result<Address, Record> {
+    pub(crate) fn list(&self, record: Record) -> Result<Address, Box<Record>> {
         let Book { hasher, table } = &mut *self.book.write();
         let hash = folded_hash(hasher, &record.name);
         let is_it = |known: &Address| known.name().eq_ignore_ascii_case(&record.name);
         match table.entry(hash, is_it, |known| folded_hash(hasher, known.name())) {
-            Entry::Occupied(_) => Err(record),
+            Entry::Occupied(_) => Err(Box::new(record)),
             Entry::Vacant(place) => Ok(place.insert(Address::new(record)).get().clone()),
         }
     }
@@ -254,7 +254,7 @@ impl Post {
             record.name = if *next == 1 { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}-{next}")) };
             match self.list(record) {
                 Ok(address) => return address,
-                Err(refused) => record = refused,
+                Err(refused) => record = *refused,
             }
         }
     }
@@ -312,7 +312,7 @@ pub(crate) mod tests {
     }
 
     /// A process of this name, listed.
-    pub(crate) fn listed(post: &Post, name: &'static str, birth: u64) -> Result<Address, Record> {
+    pub(crate) fn listed(post: &Post, name: &'static str, birth: u64) -> Result<Address, Box<Record>> {
         post.list(record(name, birth))
     }
 

@@ -207,7 +207,7 @@ fn meter(from: u64, culprit: Culprit<'_>) {
         Reading::Tell { limit } => {
             tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget");
         }
-        Reading::Act { limit } => {
+        Reading::Act { limit, .. } => {
             let message = format!("took {took:?}, over its hard budget of {limit:?}");
             if ebrake { culprit.brakes(message) } else { culprit.errs(message) }
         }

@@ -340,10 +340,12 @@ impl Application {
             self.control.stop(Cause::NotStarted { faults: faults.clone() });
             return Err(BuildError { faults });
         }
+        // Before the births: they may take long, and what has been born by then is to die in order.
+        let listens = self.ctrl_c.unwrap_or(!self.clock.is_simulated());
+        let interrupts = listens.then(|| Interrupts::listen(&self.control));
         head.bear(&enrolled);
         head.start();
-        let listens = self.ctrl_c.unwrap_or(!self.clock.is_simulated());
-        Ok(Running::new(head, listens.then(|| Interrupts::listen(&self.control)), guard))
+        Ok(Running::new(head, interrupts, guard))
     }
 
     /// Under the simulated clock nobody watches: there, time waits for every hook.

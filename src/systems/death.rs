@@ -46,7 +46,10 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
 /// The end of a life, whatever follows: its last mail, then its `death`.
 pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     cx.scope.link.live();
-    tell_manager(cx.scope, &cx.vitals.address);
+    let ends = ends_application(cx.scope, &cx.vitals.address);
+    if ends {
+        announce(cx.scope, &cx.vitals.address);
+    }
     threads::end_all(cx);
     if cx.vitals.address.0.fate() == Fate::Restart {
         mailman::break_off(cx);
@@ -55,20 +58,30 @@ pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
         cx.vitals.address.set_run_level(RunLevel::Halt);
     }
     guarded("death", process, cx, P::death);
+    if ends {
+        cx.scope.control.ending.dawns.store(false, Relaxed);
+    }
     leave_group(cx);
 }
 
-/// The service manager hears of the end before the first death, also where that death is what ends the application.
-fn tell_manager(scope: &Scope, address: &Address) {
+/// Whether this death is what ends the application.
+fn ends_application(scope: &Scope, address: &Address) -> bool {
     let control = &scope.control;
-    let Some(manager) = control.manager().filter(|_| address.0.fate() != Fate::Restart) else { return };
-    let ends = match control.main_name() {
+    if control.is_stopping() || address.0.fate() == Fate::Restart {
+        return false;
+    }
+    match control.main_name() {
         Some(main) => main.eq_ignore_ascii_case(address.name()),
         None => control.population.load(Relaxed) == 1 && !waits_for_births(scope),
-    };
-    if ends {
+    }
+}
+
+/// Before such a death, the service manager hears of the end, and its time begins to count: it may hang.
+fn announce(scope: &Scope, address: &Address) {
+    if let Some(manager) = scope.control.manager() {
         manager.stopping(&format!("{:?} dies", address.name()));
     }
+    scope.control.ending.dawns.store(true, Relaxed);
 }
 
 /// Takes a process whose death has run out of all that concerns the living.

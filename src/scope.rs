@@ -81,6 +81,13 @@ pub(crate) enum Change {
 /// What a hook has come to: its result, or its panic.
 pub(crate) type Outcome = std::thread::Result<bevy_ecs::error::Result>;
 
+/// A `prepare` that has run beforehand.
+pub(crate) struct Prepared {
+    pub(crate) outcome: Outcome,
+    /// How long it has taken, in nanoseconds.
+    pub(crate) took: u64,
+}
+
 /// The erased runner of one process type: what the head can do without knowing it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
@@ -91,7 +98,7 @@ pub(crate) struct Kind {
     /// Readies the process's state for a birth, without a context.
     pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
     /// Gives the process its place among the living and runs its `birth`, for the first time or again.
-    pub(crate) birth: fn(&mut World, Entity, Option<Outcome>),
+    pub(crate) birth: fn(&mut World, Entity, Option<Prepared>),
     /// Runs the process's `death`, and leaves it where it is.
     pub(crate) retire: fn(&mut World, Entity),
     /// Tells the process's threads to end, and waits for none.

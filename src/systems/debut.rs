@@ -1,8 +1,9 @@
 //! The births of all processes that start with the application: first everybody is enrolled, then ranked, then born by rank.
 
+use crate::bell::monotonic;
 use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
 use crate::post::Address;
-use crate::scope::{self, Outcome};
+use crate::scope::{self, Prepared};
 use crate::systems::birth;
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::world::World;
@@ -49,28 +50,33 @@ pub(crate) fn order(world: &World, enrolled: &[Address]) -> Vec<Address> {
 }
 
 /// Runs `prepare` of those that want it beside others, each on a thread of its own.
-pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Outcome> {
-    let wanted: Vec<(Entity, u32)> = rank
-        .iter()
-        .map(|address| (address.entity(), address.0.kind))
-        .filter(|&(entity, _)| world.get::<ParallelBirth>(entity).is_some())
-        .collect();
-    let kinds = scope::of(world).kinds.borrow().clone();
-    let mut outcomes = EntityHashMap::default();
+pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Prepared> {
+    let wants = |address: &&Address| world.get::<ParallelBirth>(address.entity()).is_some();
+    let wanted: Vec<&Address> = rank.iter().filter(wants).collect();
+    let scope = scope::of(world);
+    let (kinds, link) = (scope.kinds.borrow().clone(), scope.link.clone());
+    // Simulated time must not depend on how fast this machine is.
+    let clock = if scope.control.timeline().is_simulated() { || 0 } else { monotonic };
+    let mut all = EntityHashMap::default();
     for some in wanted.chunks(AT_ONCE) {
-        let entities: Vec<Entity> = some.iter().map(|&(entity, _)| entity).collect();
+        let entities: Vec<Entity> = some.iter().map(|address| address.entity()).collect();
         let rows = world.entity_mut(&*entities);
         std::thread::scope(|threads| {
-            let running: Vec<_> = rows
-                .into_iter()
-                .zip(some)
-                .map(|(mut row, &(entity, kind))| {
-                    let prepare = kinds[kind as usize].prepare;
-                    (entity, threads.spawn(move || prepare(&mut row)))
+            let begin = rows.into_iter().zip(some).map(|(mut row, address)| {
+                let prepare = kinds[address.0.kind as usize].prepare;
+                threads.spawn(move || {
+                    let from = clock();
+                    let outcome = prepare(&mut row);
+                    Prepared { outcome, took: clock() - from }
                 })
-                .collect();
-            outcomes.extend(running.into_iter().map(|(entity, thread)| (entity, thread.join().and_then(|it| it))));
+            });
+            let running: Vec<_> = begin.collect();
+            for (thread, address) in running.into_iter().zip(some) {
+                link.hold(address.0.party);
+                let prepared = thread.join().unwrap_or_else(|panic| Prepared { outcome: Err(panic), took: 0 });
+                all.insert(address.entity(), prepared);
+            }
         });
     }
-    outcomes
+    all
 }

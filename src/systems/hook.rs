@@ -6,7 +6,7 @@ use crate::frequency::Frequency;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Outcome, Scope};
+use crate::scope::{self, Outcome, Prepared, Scope};
 use crate::systems::{death, mailman, row};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
@@ -30,7 +30,7 @@ const SLOW: u64 = 1_000_000_000;
 
 /// From rest to life: the process counts as one of its group, gets a new state if it returns and its settings say which,
 /// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand.
-pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Option<Outcome>) {
+pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
     scope::with(world, entity, |mut entity, scope| {
         let Some(((mut process, mut flags, mut vitals, mut private), renewal)) = row::with_renewal::<P>(&mut entity)
         else {
@@ -49,8 +49,9 @@ pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Opt
                 Ok(())
             });
         }
-        be_born(&mut *process, &mut cx, prepared);
-        note_slow(scope, cx.name(), scope.stopwatch().saturating_sub(from));
+        let beforehand = prepared.as_ref().map_or(0, |prepared| prepared.took);
+        be_born(&mut *process, &mut cx, prepared.map(|prepared| prepared.outcome));
+        note_slow(scope, cx.name(), beforehand + scope.stopwatch().saturating_sub(from));
     });
 }
 

@@ -7,7 +7,7 @@ use crate::lifecycle::Depends;
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Expected, Outcome};
+use crate::scope::{self, Expected, Prepared};
 use crate::systems::death;
 use crate::systems::placement::{group_of, lane_of};
 use crate::systems::{mailman, marker};
@@ -149,7 +149,7 @@ pub(crate) fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
 }
 
 /// From rest to life: it takes its place in its group, then its birth runs.
-pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Outcome>) {
+pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
     let found = scope::with(world, entity, |process, scope| {
         let vitals = process.get::<Vitals>()?;
         let kind = vitals.address.0.kind;

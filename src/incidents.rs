@@ -1,11 +1,12 @@
-//! What has happened to a process: its failures, its restarts. Most processes have nothing of it.
+//! What has happened to a process: its failures, its restarts, its events. Most processes have nothing of it.
 
 use crate::budget::Meter;
+use crate::event::Inbox;
 use crate::supervision::{Restarts, Supervision};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(crate) struct Incidents {
     pub(crate) meter: Mutex<Option<Meter>>,
     pub(crate) rebirth: Mutex<Rebirth>,
     pub(crate) threads: Mutex<ThreadCount>,
+    /// Where its events wait, once it has had one.
+    pub(crate) inbox: OnceLock<Inbox>,
 }
 
 /// What became of a process's threads.

@@ -38,7 +38,6 @@ pub(crate) struct Record {
     pub(crate) birth: u64,
     pub(crate) name: Cow<'static, str>,
     incidents: OnceLock<Box<Incidents>>,
-    inbox: OnceLock<Box<Inbox>>,
     /// Why it dies or has died.
     cause: Mutex<Option<Arc<Cause>>>,
     /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
@@ -82,7 +81,6 @@ impl Record {
             mailbox,
             lane: AtomicU32::new(0),
             incidents: OnceLock::new(),
-            inbox: OnceLock::new(),
             cause: Mutex::new(None),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
@@ -104,13 +102,13 @@ impl Record {
 
     /// Where its events wait.
     pub(crate) fn inbox(&self) -> &Inbox {
-        self.inbox.get_or_init(Box::default)
+        self.incidents().inbox.get_or_init(Inbox::default)
     }
 
     /// Where its events wait, if it has ever had one.
     #[inline]
     pub(crate) fn known_inbox(&self) -> Option<&Inbox> {
-        self.inbox.get().map(|inbox| &**inbox)
+        self.known_incidents()?.inbox.get()
     }
 
     /// On which list it goes when something waits for it.

@@ -222,13 +222,13 @@ impl Application {
         }
         self.control.set_main_name(MAIN);
         let enroll = Box::new(move |runner: &mut Runner| {
-            let entity = runner.world.spawn_empty().insert(bundle).id();
+            let entity = runner.world.spawn(bundle).id();
             if runner.world.get::<Name>(entity).is_none() {
                 runner.world.entity_mut(entity).insert(Name::new(MAIN));
             }
             let name = runner.world.get::<Name>(entity).map(|name| name.as_str().to_owned());
             runner.control.set_main_name(name.as_deref().unwrap_or(MAIN));
-            head::enroll(runner, entity, process, ())
+            head::enroll(runner, entity, process)
         });
         self.enrolments.push((0, Enrolment { place: Place::default(), enroll }));
         self
@@ -323,7 +323,7 @@ impl Application {
             return Err(BuildError { faults });
         }
         let listens = self.signals.unwrap_or(!self.clock.is_simulated());
-        // Births are interrupted in order, too.
+        // Before the births: they may take long, and what has been born by then is to die in order.
         let interrupts = listens.then(|| Interrupts::listen(&self.control));
         crew.start();
         Ok(Running::new(crew, interrupts, guard))

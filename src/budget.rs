@@ -9,7 +9,8 @@ use std::time::Duration;
 /// group's options.
 ///
 /// Over the soft limit is counted, and logged at most once a second. Over the hard limit acts as a failure: of a process as
-/// an error, which its [`Supervision`](crate::supervision::Supervision) answers. To take exactly as long as the limit is not
+/// an error, which its [`Supervision`](crate::supervision::Supervision) answers. What callbacks of mail, events and timers
+/// take counts for the budget of the group only. To take exactly as long as the limit is not
 /// over it. On the simulated clock a life takes what it [`consume`](crate::context::Context::consume)s.
 ///
 /// A process with a budget is timed in every life, which costs two readings of the clock.
@@ -105,11 +106,11 @@ pub(crate) enum Reading {
     Fine,
     /// The soft limit was missed, and it is time to log that.
     Tell { limit: Duration },
-    /// The hard limit was missed once too often.
-    Act { limit: Duration },
+    /// The hard limit was missed once too often; `tell` when it is time to log that.
+    Act { limit: Duration, tell: bool },
 }
 
-/// A soft limit that is missed in every life is logged once in this time.
+/// A limit that is missed in every life is logged once in this time.
 const LOG_EVERY: u64 = 1_000_000_000;
 
 impl Meter {
@@ -141,18 +142,23 @@ impl Meter {
             if self.level >= self.budget.misses {
                 self.level = 0;
                 self.misses.failures += 1;
-                return Reading::Act { limit };
+                return Reading::Act { limit, tell: self.may_log(now) };
             }
         } else {
             self.level = self.level.saturating_sub(1);
         }
         match soft.or(hard) {
-            Some(limit) if self.logged.is_none_or(|then| now.saturating_sub(then) >= LOG_EVERY) => {
-                self.logged = Some(now);
-                Reading::Tell { limit }
-            }
+            Some(limit) if self.may_log(now) => Reading::Tell { limit },
             _ => Reading::Fine,
         }
+    }
+
+    fn may_log(&mut self, now: u64) -> bool {
+        let may = self.logged.is_none_or(|then| now.saturating_sub(then) >= LOG_EVERY);
+        if may {
+            self.logged = Some(now);
+        }
+        may
     }
 }
 
@@ -166,15 +172,16 @@ mod tests {
     fn equal_limits_are_both_missed() {
         let mut meter = Meter::new(Budget::soft(MS).and_hard(MS));
         assert_eq!(meter.read(1_000_000, 0), Reading::Fine, "as long as the limit is not over it");
-        assert_eq!(meter.read(1_000_001, 0), Reading::Act { limit: MS });
-        assert_eq!((meter.misses.soft, meter.misses.hard, meter.misses.failures), (1, 1, 1));
+        assert_eq!(meter.read(1_000_001, 0), Reading::Act { limit: MS, tell: true });
+        assert_eq!(meter.read(1_000_001, 0), Reading::Act { limit: MS, tell: false });
+        assert_eq!((meter.misses.soft, meter.misses.hard, meter.misses.failures), (2, 2, 2));
     }
 
     #[test]
     fn a_limit_of_zero_is_missed_by_whatever_takes_time() {
         let mut meter = Meter::new(Budget::hard(Duration::ZERO).misses(0));
         assert_eq!(meter.read(0, 0), Reading::Fine);
-        assert_eq!(meter.read(1, 0), Reading::Act { limit: Duration::ZERO });
+        assert_eq!(meter.read(1, 0), Reading::Act { limit: Duration::ZERO, tell: true });
     }
 
     #[test]

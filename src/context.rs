@@ -128,7 +128,7 @@ impl<P: Process> Context<'_, P> {
     /// Why this process dies; `None` while it lives.
     #[must_use]
     pub fn cause(&self) -> Option<Arc<Cause>> {
-        self.vitals.address.0.known_incidents()?.cause()
+        self.vitals.address.0.cause()
     }
 }
 
@@ -359,10 +359,8 @@ pub(crate) fn set_paused(world: &mut World, entity: Entity, paused: bool) {
 
 /// Lends what is kept beside a process of this World, if it is there.
 pub(crate) fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&Vitals, &mut Flags, &Scope)) {
-    let Some(lent) = scope::entity(world) else { return };
-    let Ok([mut process, mut lender]) = world.get_entity_mut([entity, lent]) else { return };
-    let Ok((vitals, mut flags)) = process.get_components_mut::<(&Vitals, &mut Flags)>() else { return };
-    if let Some(mut lent) = lender.get_mut::<scope::Lent>() {
-        f(vitals, flags.bypass_change_detection(), lent.scope());
-    }
+    scope::with(world, entity, |mut process, scope| {
+        let Ok((vitals, mut flags)) = process.get_components_mut::<(&Vitals, &mut Flags)>() else { return };
+        f(vitals, flags.bypass_change_detection(), scope);
+    });
 }

@@ -101,6 +101,7 @@ impl Crew {
     }
 
     fn enroll(&mut self, enrolments: Vec<(usize, Enroll)>, faults: &mut Vec<String>) -> Vec<Entrant> {
+        self.control.post.expect(enrolments.len());
         let mut entrants = Vec::with_capacity(enrolments.len());
         let mut waiting = enrolments.into_iter().peekable();
         while let Some((head, first)) = waiting.next() {

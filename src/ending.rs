@@ -19,6 +19,8 @@ pub(crate) struct Ending {
     /// Whether a second request forces the end.
     pub(crate) may_force: AtomicBool,
     forced: AtomicBool,
+    /// The death runs that is the end of the application, though that has not begun.
+    pub(crate) dawns: AtomicBool,
     /// It waits for those that are not bound to end with it: no time-out counts meanwhile.
     pub(crate) waits: AtomicBool,
     /// Requests to force it that were refused.
@@ -35,6 +37,7 @@ impl Default for Ending {
             total: AtomicU64::new(nanos(Duration::from_secs(30))),
             may_force: AtomicBool::new(true),
             forced: AtomicBool::new(false),
+            dawns: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             stalls: AtomicU64::new(0),

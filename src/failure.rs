@@ -82,13 +82,15 @@ impl<'a> Culprit<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn panicked(self, panic: &(dyn Any + Send)) {
-        let Self { hook, vitals, .. } = self;
+        let Self { hook, scope, vitals, .. } = self;
         let (process, incidents) = (vitals.address.name(), vitals.address.0.incidents());
         incidents.panics.fetch_add(1, Relaxed);
         let message = message_of(panic);
-        tracing::error!(process, hook, message, "panicked");
         let supervision = incidents.supervision.lock().clone();
         let response = supervision.as_ref().map_or(Response::Die, |supervision| supervision.panics);
+        if response != Response::Log || incidents.may_log(scope.now()) {
+            tracing::error!(process, hook, panic = message, "panicked");
+        }
         incidents.rebirth.lock().distrusted = response != Response::Log;
         let cause = Cause::Panicked { process: process.to_owned(), message: message.to_owned() };
         self.answer(response, supervision.as_deref(), cause);

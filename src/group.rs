@@ -197,8 +197,10 @@ impl Group {
                 tracing::warn!(group = %self.key, ?took, ?limit, "a tick was over its budget");
                 None
             }
-            Reading::Act { limit } => {
-                tracing::error!(group = %self.key, ?took, ?limit, "a tick was over its hard budget");
+            Reading::Act { limit, tell } => {
+                if tell {
+                    tracing::error!(group = %self.key, ?took, ?limit, "a tick was over its hard budget");
+                }
                 self.meter.budget.ebrake.then(|| format!("a tick took {took:?}, over its hard budget of {limit:?}"))
             }
         }

@@ -13,7 +13,6 @@ use crate::runner::Runner;
 use crate::settings::{Place, Settings, Sorter};
 use crate::systems::debut::Entrant;
 use crate::systems::{Step, birth};
-use bevy_ecs::bundle::Bundle;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::{InternedSystemSet, IntoScheduleConfigs};
@@ -113,8 +112,8 @@ impl Head {
             (Place::default(), bundle)
         };
         let enroll = Box::new(move |runner: &mut Runner| {
-            let entity = runner.world.spawn_empty().id();
-            enroll(runner, entity, process, bundle)
+            let entity = runner.world.spawn(bundle).id();
+            enroll(runner, entity, process)
         });
         self.enrolments.push(Enrolment { place, enroll });
         self
@@ -186,14 +185,9 @@ impl Head {
     }
 }
 
-/// Enrols one process on its head.
-pub(crate) fn enroll<P: Process>(
-    runner: &mut Runner,
-    entity: Entity,
-    process: P,
-    bundle: impl Bundle,
-) -> Result<Entrant, String> {
-    let address = birth::enroll(&mut runner.world, entity, process, bundle).map_err(|error| error.to_string())?;
+/// Enrols one process on its head, to the settings that stand there.
+pub(crate) fn enroll<P: Process>(runner: &mut Runner, entity: Entity, process: P) -> Result<Entrant, String> {
+    let address = birth::enroll(&mut runner.world, entity, process).map_err(|error| error.to_string())?;
     Ok(Entrant::new(&runner.world, address))
 }
 

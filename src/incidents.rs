@@ -1,12 +1,12 @@
-//! What has happened to a process: its failures, its restarts, its end. Most processes have nothing of it.
+//! What has happened to a process: its failures, its restarts, its events. Most processes have nothing of it.
 
 use crate::budget::Meter;
-use crate::cause::Cause;
+use crate::event::Inbox;
 use crate::supervision::{Restarts, Supervision};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
@@ -21,12 +21,12 @@ pub(crate) struct Incidents {
     pub(crate) paused: AtomicU64,
     /// When a failure was last logged, plus one; 0 for never.
     logged: AtomicU64,
-    /// Why it dies or has died.
-    cause: Mutex<Option<Arc<Cause>>>,
     pub(crate) supervision: Mutex<Option<Arc<Supervision>>>,
     pub(crate) meter: Mutex<Option<Meter>>,
     pub(crate) rebirth: Mutex<Rebirth>,
     pub(crate) threads: Mutex<ThreadCount>,
+    /// Where its events wait, once it has had one.
+    pub(crate) inbox: OnceLock<Inbox>,
 }
 
 /// What became of a process's threads.
@@ -67,23 +67,8 @@ pub(crate) struct Rebirth {
 const LOG_EVERY: u64 = 1_000_000_000;
 
 impl Incidents {
-    pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.lock().clone()
-    }
-
-    /// Keeps the first cause of its end; `false` when there was one.
-    pub(crate) fn ends_by(&self, cause: Arc<Cause>) -> bool {
-        let mut slot = self.cause.lock();
-        let first = slot.is_none();
-        if first {
-            *slot = Some(cause);
-        }
-        first
-    }
-
-    /// It is born again: what ended its last life is over.
+    /// It is born again.
     pub(crate) fn reborn(&self, now: u64) {
-        *self.cause.lock() = None;
         self.rebirths.fetch_add(1, Relaxed);
         let mut rebirth = self.rebirth.lock();
         rebirth.born = now;
@@ -113,16 +98,5 @@ mod tests {
         let incidents = Incidents::default();
         let may = [0, 1, 999_999_999, 1_000_000_000, 1_000_000_001].map(|now| incidents.may_log(now));
         assert_eq!(may, [true, false, false, true, false]);
-    }
-
-    #[test]
-    fn the_first_cause_holds_until_the_next_birth() {
-        let incidents = Incidents::default();
-        assert!(incidents.ends_by(Arc::new(Cause::TimeUp)));
-        assert!(!incidents.ends_by(Arc::new(Cause::Idle)));
-        assert_eq!(incidents.cause().as_deref(), Some(&Cause::TimeUp));
-        incidents.reborn(5);
-        assert_eq!(incidents.cause(), None);
-        assert!(incidents.ends_by(Arc::new(Cause::Idle)));
     }
 }

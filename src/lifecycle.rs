@@ -1,8 +1,9 @@
 //! How processes start and end beside each other: settings for their bundles.
 
 use bevy_ecs::component::Component;
+use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 /// Whether a process is born when the application is built, or when it is spawned: yes, unless it has `Autostart(false)`.
 /// Then it has its name and waits until somebody starts it by that.
@@ -76,8 +77,11 @@ pub(crate) struct Node<'a> {
 /// The rank of each: 0 for those that need nobody, and one more than the highest of those that it needs. Births go by
 /// rising rank, deaths by falling.
 pub(crate) fn ranks(nodes: &[Node<'_>], outside: impl Fn(&str) -> Option<u32>) -> Result<Vec<u32>, Vec<DependsError>> {
-    let places: HashMap<String, usize> =
-        nodes.iter().enumerate().map(|(place, node)| (node.name.to_ascii_lowercase(), place)).collect();
+    if nodes.iter().all(|node| node.needs.is_empty()) {
+        return Ok(vec![0; nodes.len()]);
+    }
+    let places: HashMap<Folded<'_>, usize> =
+        nodes.iter().enumerate().map(|(place, node)| (Folded(node.name), place)).collect();
     let count = nodes.len();
     let mut search = Search {
         nodes,
@@ -97,10 +101,28 @@ pub(crate) fn ranks(nodes: &[Node<'_>], outside: impl Fn(&str) -> Option<u32>) -
     }
 }
 
+/// A name, compared without case.
+#[derive(Clone, Copy)]
+struct Folded<'a>(&'a str);
+
+impl PartialEq for Folded<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(other.0)
+    }
+}
+
+impl Eq for Folded<'_> {}
+
+impl Hash for Folded<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.bytes().for_each(|byte| state.write_u8(byte.to_ascii_lowercase()));
+    }
+}
+
 /// A search in depth, with a path of its own instead of recursion: chains may be long.
 struct Search<'a> {
     nodes: &'a [Node<'a>],
-    places: HashMap<String, usize>,
+    places: HashMap<Folded<'a>, usize>,
     ranks: Vec<Option<u32>>,
     /// Which are on the path.
     open: Vec<bool>,
@@ -126,7 +148,7 @@ impl Search<'_> {
                 continue;
             };
             *seen += 1;
-            match self.places.get(&need.to_ascii_lowercase()) {
+            match self.places.get(&Folded(need)) {
                 Some(&next) if self.open[next] => self.circle(next),
                 Some(&next) => match self.ranks[next] {
                     Some(known) => *rank = (*rank).max(known + 1),

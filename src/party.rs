@@ -56,16 +56,13 @@ impl Party {
         Self { slot: bits as u32, tenancy: (bits >> 32) as u32 }
     }
 
-    /// A number for one about to move in.
-    pub(crate) fn claim() -> Self {
-        DIRECTORY.write().claim()
-    }
-
-    /// Lists who bears this number.
-    pub(crate) fn move_in(self, resident: Arc<dyn Resident>) {
-        if let Some(slot) = DIRECTORY.write().slot_mut(self) {
-            slot.resident = Some(resident);
-        }
+    /// Lists one who is made with a number of its own; `make` must be short.
+    pub(crate) fn settle<R: Resident>(make: impl FnOnce(Self) -> R) -> Arc<R> {
+        let mut directory = DIRECTORY.write();
+        let party = directory.claim();
+        let resident = Arc::new(make(party));
+        directory.slots[party.slot as usize].resident = Some(resident.clone());
+        resident
     }
 
     /// Says that no more mail will come from this one. It is remembered for a while; once is enough.
@@ -94,10 +91,6 @@ impl Party {
 impl Directory {
     fn slot(&self, party: Party) -> Option<&Slot> {
         self.slots.get(party.slot as usize).filter(|slot| slot.tenancy == party.tenancy)
-    }
-
-    fn slot_mut(&mut self, party: Party) -> Option<&mut Slot> {
-        self.slots.get_mut(party.slot as usize).filter(|slot| slot.tenancy == party.tenancy)
     }
 
     fn claim(&mut self) -> Party {
@@ -146,7 +139,7 @@ mod tests {
             .into_iter()
             .map(|name| {
                 let party = directory.claim();
-                directory.slot_mut(party).unwrap().resident = Some(Arc::new(Named(name)));
+                directory.slots[party.slot as usize].resident = Some(Arc::new(Named(name)));
                 party
             })
             .collect();

@@ -1,5 +1,6 @@
 //! The address book of the application: names to addresses, over all heads.
 
+use crate::cause::Cause;
 use crate::event::Inbox;
 use crate::incidents::Incidents;
 use crate::link::Link;
@@ -9,8 +10,9 @@ use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
 use crate::subject::folded_hash;
 use bevy_ecs::entity::Entity;
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -30,13 +32,14 @@ pub(crate) struct Record {
     pub(crate) entity: Entity,
     /// The head it lives on.
     pub(crate) link: Arc<Link>,
-    /// Its number in every mail; from [`Party::claim`].
+    /// Its number in every mail, once it is listed.
     pub(crate) party: Party,
     /// Order of birth over the whole application.
     pub(crate) birth: u64,
     pub(crate) name: Cow<'static, str>,
     incidents: OnceLock<Box<Incidents>>,
-    inbox: OnceLock<Box<Inbox>>,
+    /// Why it dies or has died.
+    cause: Mutex<Option<Arc<Cause>>>,
     /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
     pub(crate) rank: AtomicU32,
     level: AtomicI8,
@@ -74,14 +77,14 @@ impl Record {
             link,
             kind,
             birth,
-            party: Party::claim(),
+            party: Party::NOBODY,
             mailbox,
             lane: AtomicU32::new(0),
             incidents: OnceLock::new(),
-            inbox: OnceLock::new(),
+            cause: Mutex::new(None),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
-            fate: AtomicU8::new(Fate::End as u8),
+            fate: AtomicU8::new(Fate::Rest as u8),
             born: AtomicBool::new(false),
             bound,
         }
@@ -99,13 +102,13 @@ impl Record {
 
     /// Where its events wait.
     pub(crate) fn inbox(&self) -> &Inbox {
-        self.inbox.get_or_init(Box::default)
+        self.incidents().inbox.get_or_init(Inbox::default)
     }
 
     /// Where its events wait, if it has ever had one.
     #[inline]
     pub(crate) fn known_inbox(&self) -> Option<&Inbox> {
-        self.inbox.get().map(|inbox| &**inbox)
+        self.known_incidents()?.inbox.get()
     }
 
     /// On which list it goes when something waits for it.
@@ -116,6 +119,21 @@ impl Record {
     /// One of its counters.
     pub(crate) fn tally(&self, counter: impl Fn(&Incidents) -> &AtomicU32) -> u64 {
         self.known_incidents().map_or(0, |incidents| counter(incidents).load(Relaxed).into())
+    }
+
+    /// Why it dies or has died.
+    pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
+        self.cause.lock().clone()
+    }
+
+    /// Keeps the first cause of its end.
+    pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
+        self.cause.lock().get_or_insert(cause);
+    }
+
+    /// It is born again: what ended its last life is over.
+    pub(crate) fn forget_cause(&self) {
+        *self.cause.lock() = None;
     }
 
     pub(crate) fn fate(&self) -> Fate {
@@ -148,10 +166,8 @@ pub struct Address(pub(crate) Arc<Record>);
 
 impl Address {
     /// The handle to a new process, which can be found by its number from now on.
-    pub(crate) fn new(record: Record) -> Self {
-        let record = Arc::new(record);
-        record.party.move_in(Arc::clone(&record) as Arc<dyn Resident>);
-        Self(record)
+    fn new(record: Record) -> Self {
+        Self(Party::settle(|party| Record { party, ..record }))
     }
 
     /// The name of the process, as written when it was added.
@@ -199,94 +215,65 @@ pub(crate) struct Post {
 #[derive(Default)]
 struct Book {
     hasher: DefaultHashBuilder,
-    table: HashTable<Entry>,
-}
-
-/// A name is reserved before its process is born, so that two births can't both win it.
-enum Entry {
-    Reserved(Cow<'static, str>),
-    Listed(Address),
-}
-
-impl Entry {
-    fn name(&self) -> &str {
-        match self {
-            Self::Reserved(name) => name,
-            Self::Listed(address) => address.name(),
-        }
-    }
+    table: HashTable<Address>,
 }
 
 impl Book {
-    fn find(&self, name: &str) -> Option<&Entry> {
-        self.table.find(folded_hash(&self.hasher, name), |entry| entry.name().eq_ignore_ascii_case(name))
-    }
-
-    fn insert(&mut self, entry: Entry) {
-        let Self { hasher, table } = self;
-        let hash = folded_hash(hasher, entry.name());
-        table.insert_unique(hash, entry, |entry| folded_hash(hasher, entry.name()));
-    }
-
-    fn remove(&mut self, name: &str) -> Option<Entry> {
-        let hash = folded_hash(&self.hasher, name);
-        let found = self.table.find_entry(hash, |entry| entry.name().eq_ignore_ascii_case(name)).ok()?;
-        Some(found.remove().0)
+    fn find(&self, name: &str) -> Option<&Address> {
+        self.table.find(folded_hash(&self.hasher, name), |known| known.name().eq_ignore_ascii_case(name))
     }
 }
 
 impl Post {
-    /// Keeps `name` for a process about to be born. `false` when it is taken.
-    pub(crate) fn reserve(&self, name: Cow<'static, str>) -> bool {
-        let mut book = self.book.write();
-        let free = book.find(&name).is_none();
-        if free {
-            book.insert(Entry::Reserved(name));
-        }
-        free
+    /// Makes room for so many more names.
+    pub(crate) fn expect(&self, more: usize) {
+        let Book { hasher, table } = &mut *self.book.write();
+        table.reserve(more, |known| folded_hash(hasher, known.name()));
     }
 
-    /// Reserves `base`, or `base-2`, `base-3` and so on: the first that is free.
-    pub(crate) fn reserve_numbered(&self, base: &'static str, next: &mut u32) -> Cow<'static, str> {
+    /// Lists a process under its name, unless that is taken: two births can't both win it.
+    ///
+    /// # Errors
+    /// The record itself.
+    pub(crate) fn list(&self, record: Record) -> Result<Address, Box<Record>> {
+        let Book { hasher, table } = &mut *self.book.write();
+        let hash = folded_hash(hasher, &record.name);
+        let is_it = |known: &Address| known.name().eq_ignore_ascii_case(&record.name);
+        match table.entry(hash, is_it, |known| folded_hash(hasher, known.name())) {
+            Entry::Occupied(_) => Err(Box::new(record)),
+            Entry::Vacant(place) => Ok(place.insert(Address::new(record)).get().clone()),
+        }
+    }
+
+    /// Lists a process under `base`, or `base-2`, `base-3` and so on: the first that is free.
+    pub(crate) fn list_numbered(&self, mut record: Record, base: &'static str, next: &mut u32) -> Address {
         loop {
             *next += 1;
-            let name = if *next == 1 { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}-{next}")) };
-            if self.reserve(name.clone()) {
-                return name;
+            record.name = if *next == 1 { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}-{next}")) };
+            match self.list(record) {
+                Ok(address) => return address,
+                Err(refused) => record = *refused,
             }
         }
     }
 
-    /// Lists a process under the name it has reserved.
-    pub(crate) fn list(&self, address: &Address) {
-        let mut book = self.book.write();
-        book.remove(address.name());
-        book.insert(Entry::Listed(address.clone()));
-    }
-
-    /// Frees a name, reserved or listed. Mail that its bearer has sent keeps saying so for a while.
-    pub(crate) fn release(&self, name: &str) {
-        let removed = self.book.write().remove(name);
-        if let Some(Entry::Listed(address)) = removed {
+    /// Frees a name. Mail that its bearer has sent keeps saying so for a while.
+    pub(crate) fn release(&self, address: &Address) {
+        let Book { hasher, table } = &mut *self.book.write();
+        let hash = folded_hash(hasher, address.name());
+        if let Ok(found) = table.find_entry(hash, |known| Arc::ptr_eq(&known.0, &address.0)) {
+            found.remove();
             address.0.party.retire();
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Address> {
-        match self.book.read().find(name) {
-            Some(Entry::Listed(address)) => Some(address.clone()),
-            _ => None,
-        }
+        self.book.read().find(name).cloned()
     }
 
     /// All that are listed, in order of birth.
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        let book = self.book.read();
-        let listed = book.table.iter().filter_map(|entry| match entry {
-            Entry::Listed(address) => Some(address.clone()),
-            Entry::Reserved(_) => None,
-        });
-        let mut all: Vec<_> = listed.collect();
+        let mut all: Vec<_> = self.book.read().table.iter().cloned().collect();
         all.sort_unstable_by_key(|address| address.0.birth);
         all
     }
@@ -317,41 +304,63 @@ pub(crate) mod tests {
     use crate::mailbox::{Order, Overflow};
     use std::num::NonZeroU32;
 
+    /// A process that nobody finds by its name.
     pub(crate) fn address(name: &'static str, birth: u64) -> Address {
+        Address::new(record(name, birth))
+    }
+
+    /// A process of this name, listed.
+    pub(crate) fn listed(post: &Post, name: &'static str, birth: u64) -> Result<Address, Box<Record>> {
+        post.list(record(name, birth))
+    }
+
+    fn record(name: &'static str, birth: u64) -> Record {
         let link = Arc::new(Link::new(0, "main"));
         let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
-        Address::new(Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, true, mailbox))
+        Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, true, mailbox)
     }
 
     #[test]
     fn names_are_found_in_any_case_and_kept_as_written() {
         let post = Post::default();
-        assert!(post.reserve("Front-Left-Motor".into()));
-        assert!(!post.reserve("FRONT-left-motor".into()));
-        assert!(post.get("front-left-motor").is_none(), "reserved is not listed");
-        post.list(&address("Front-Left-Motor", 0));
+        let motor = listed(&post, "Front-Left-Motor", 0).unwrap();
+        assert_eq!(listed(&post, "FRONT-left-motor", 1).unwrap_err().name, "FRONT-left-motor", "handed back");
         assert_eq!(post.get("fRONT-lEFT-mOTOR").unwrap().name(), "Front-Left-Motor");
-        post.release("front-LEFT-motor");
+        post.release(&motor);
         assert!(post.get("Front-Left-Motor").is_none());
-        assert!(post.reserve("front-left-motor".into()));
+        let next = listed(&post, "front-left-motor", 2).unwrap();
+        post.release(&motor);
+        assert_eq!(post.get("Front-Left-Motor").unwrap().0.birth, next.0.birth, "the name is another's now");
     }
 
     #[test]
     fn unnamed_processes_are_numbered_around_taken_names() {
         let post = Post::default();
         let mut next = 0;
-        assert!(post.reserve("motor-2".into()));
-        let names: Vec<_> = (0..3).map(|_| post.reserve_numbered("Motor", &mut next)).collect();
-        assert_eq!(names, ["Motor", "Motor-3", "Motor-4"]);
+        listed(&post, "motor-2", 0).unwrap();
+        let names: Vec<_> = (0..3).map(|_| post.list_numbered(record("", 1), "Motor", &mut next)).collect();
+        assert_eq!(names.iter().map(Address::name).collect::<Vec<_>>(), ["Motor", "Motor-3", "Motor-4"]);
     }
 
     #[test]
     fn addresses_come_in_order_of_birth() {
         let post = Post::default();
         for (name, birth) in [("c", 2), ("a", 0), ("b", 1)] {
-            post.list(&address(name, birth));
+            listed(&post, name, birth).unwrap();
         }
         let names: Vec<_> = post.addresses().iter().map(|address| address.name().to_owned()).collect();
         assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn the_first_cause_holds_until_the_next_birth() {
+        let record = record("p", 0);
+        record.ends_by(Arc::new(Cause::TimeUp));
+        record.ends_by(Arc::new(Cause::Idle));
+        assert_eq!(record.cause().as_deref(), Some(&Cause::TimeUp));
+        record.forget_cause();
+        assert_eq!(record.cause(), None);
+        record.ends_by(Arc::new(Cause::Idle));
+        assert_eq!(record.cause().as_deref(), Some(&Cause::Idle));
     }
 }

@@ -13,17 +13,17 @@ use crate::key::GroupKey;
 use crate::link::Link;
 use crate::pace::Pacer;
 use crate::post::Address;
-use crate::scope::{self, Lent, Outcome, Scope};
+use crate::scope::{self, Lent, Prepared, Scope};
 use crate::systems::shutdown::{self, Doomed};
 use crate::systems::{debut, fallback, mailman, placement, rebirth, settle};
 use crate::time::{Beat, Time};
 use bevy_ecs::change_detection::CheckChangeTicks;
-use bevy_ecs::entity::Entity;
+use bevy_ecs::entity::EntityHashMap;
 use bevy_ecs::observer::On;
 use bevy_ecs::system::ResMut;
 use bevy_ecs::world::World;
 use load::Load;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -64,7 +64,7 @@ pub(crate) struct Runner {
     /// On the simulated clock: until when the lives so far have taken.
     busy_until: u64,
     /// What the births to come have prepared.
-    prepared: HashMap<Entity, Outcome>,
+    prepared: EntityHashMap<Prepared>,
     /// Whether its motors have been told to be off.
     safe: bool,
     pub(crate) load: Load,
@@ -96,7 +96,7 @@ impl Runner {
             beat,
             started: false,
             busy_until: 0,
-            prepared: HashMap::new(),
+            prepared: EntityHashMap::default(),
             safe: false,
             load: Load::default(),
             pacer: None,

@@ -3,6 +3,7 @@
 //! One [`Scope`] lives in each World, as the resource [`Lent`]. It is touched by one thread at a time, so its cells are
 //! plain. The few words that the head reads and writes at each tick are in [`Beat`].
 
+use crate::bell::monotonic;
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
@@ -14,8 +15,10 @@ use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::send::Kept;
+use crate::suspension;
 use crate::time::Beat;
 use crate::timer::{Alarms, TimerId};
+use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::resource::Resource;
@@ -80,6 +83,13 @@ pub(crate) enum Change {
 /// What a hook has come to: its result, or its panic.
 pub(crate) type Outcome = std::thread::Result<bevy_ecs::error::Result>;
 
+/// A `prepare` that has run beforehand.
+pub(crate) struct Prepared {
+    pub(crate) outcome: Outcome,
+    /// How long it has taken, in nanoseconds.
+    pub(crate) took: u64,
+}
+
 /// The erased runner of one process type: what the head can do without knowing it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
@@ -89,16 +99,14 @@ pub(crate) struct Kind {
     pub(crate) install: fn(&mut World, u32, ComponentId, &mut Schedule),
     /// Readies the process's state for a birth, without a context.
     pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
-    /// Runs the process's `birth`, for the first time or again.
-    pub(crate) birth: fn(&mut World, Entity, Option<Outcome>),
+    /// Gives the process its place among the living and runs its `birth`, for the first time or again.
+    pub(crate) birth: fn(&mut World, Entity, Option<Prepared>),
     /// Runs the process's `death`, and leaves it where it is.
     pub(crate) retire: fn(&mut World, Entity),
     /// Tells the process's threads to end, and waits for none.
     pub(crate) halt: fn(&mut World, Entity),
     /// Tells the process's threads how often it lives from now on.
     pub(crate) regrouped: fn(&mut World, Entity, Frequency),
-    /// Gives the process a new state, if its settings say which.
-    pub(crate) renew: fn(&mut World, Entity),
     /// Runs the process's `safe_stop`.
     pub(crate) safe_stop: fn(&mut World, Entity),
     /// Runs one timer of the process.
@@ -256,6 +264,17 @@ impl Scope {
         self.beat.now()
     }
 
+    /// What hooks are timed by: on the simulated clock, what has been consumed.
+    pub(crate) fn stopwatch(&self) -> u64 {
+        if self.control.timeline().is_simulated() { self.beat.consumed() } else { monotonic() }
+    }
+
+    /// Whether the whole program was stopped since a reading of the stopwatch.
+    #[cold]
+    pub(crate) fn was_stopped(&self, since: u64) -> bool {
+        !self.control.timeline().is_simulated() && suspension::since(since, monotonic())
+    }
+
     /// Does this to the World when the tick's systems have run.
     pub(crate) fn defer(&self, call: impl FnOnce(&mut World) + Send + 'static) {
         self.deferred.borrow_mut().push(Box::new(call));
@@ -278,7 +297,7 @@ impl Scope {
         if leaves && fate != Fate::End {
             return;
         }
-        address.0.incidents().ends_by(cause);
+        address.0.ends_by(cause);
         address.0.set_fate(fate);
         address.set_run_level(if fate == Fate::Restart { RunLevel::Reboot } else { RunLevel::Cleanup });
         flags.set(Flags::DYING);
@@ -316,6 +335,12 @@ impl Scope {
         }
         self.beat.set_cradle(nursery.peek().map_or(u64::MAX, |Reverse(next)| next.due));
         next
+    }
+
+    /// The component that the processes of a lane carry, as long as they are to live.
+    pub(crate) fn marker(&self, lane: u32) -> ComponentId {
+        let group = self.lanes.borrow()[lane as usize].group;
+        self.groups.borrow()[group as usize].marker
     }
 
     pub(crate) fn lane(&self, vitals: &Vitals) -> Lane {
@@ -376,6 +401,14 @@ impl Lent {
 /// The scope of a World.
 pub(crate) fn of(world: &mut World) -> &Scope {
     world.resource_mut::<Lent>().into_inner().scope()
+}
+
+/// Lends an entity together with the scope, if it is there.
+pub(crate) fn with<R>(world: &mut World, entity: Entity, f: impl FnOnce(EntityMut<'_>, &Scope) -> R) -> Option<R> {
+    let lender = self::entity(world)?;
+    let [entity, mut lender] = world.get_entity_mut([entity, lender]).ok()?;
+    let mut lent = lender.get_mut::<Lent>()?;
+    Some(f(entity, lent.bypass_change_detection().scope()))
 }
 
 /// The entity that carries the scope: resources are entities, and two entities can be borrowed together.

@@ -362,7 +362,7 @@ impl Name<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::post::tests::address;
+    use crate::post::tests::{address, listed};
     use std::collections::VecDeque;
 
     /// An office without a head.
@@ -413,8 +413,8 @@ mod tests {
 
     #[test]
     fn many_share_a_body_and_the_sender_of_a_broadcast_is_left_out() {
-        let (post, all) = (Post::default(), ["a", "b", "c"].map(|name| address(name, 0)));
-        all.iter().for_each(|address| post.list(address));
+        let post = Post::default();
+        let all = ["a", "b", "c"].map(|name| listed(&post, name, 0).unwrap());
         let text = String::from("shared");
         let place = text.as_ptr();
         let draft = Mail::broadcast().body(text).share();
@@ -431,10 +431,10 @@ mod tests {
 
     #[test]
     fn the_name_of_the_dead_is_still_on_their_mail() {
-        let (post, imu, control) = (Post::default(), address("imu", 0), address("control", 1));
-        post.list(&imu);
+        let (post, control) = (Post::default(), address("control", 1));
+        let imu = listed(&post, "imu", 0).unwrap();
         control.post(Mail::to(&control), stamp(&imu), &Silent).unwrap();
-        post.release("imu");
+        post.release(&imu);
         drop(imu);
         assert!(read(&control).sender() == "imu");
     }

@@ -69,6 +69,8 @@ pub(crate) struct Beat {
     alarm: AtomicU64,
     /// Nobody is to be born again before this.
     cradle: AtomicU64,
+    /// What Bevy keeps of removed components is swept away then.
+    sweep: AtomicU64,
     /// Index of its group.
     group: AtomicU64,
     /// Deaths, births, timers or changes wait to be done.
@@ -83,7 +85,7 @@ macro_rules! words {
 }
 
 impl Beat {
-    words!(now, due, number, previous, alarm, cradle);
+    words!(now, due, number, previous, alarm, cradle, sweep);
 
     #[inline]
     pub(crate) fn begin(&self, group: usize, number: u64, due: u64, now: u64, previous: u64) {
@@ -105,6 +107,10 @@ impl Beat {
 
     pub(crate) fn set_cradle(&self, instant: u64) {
         self.cradle.store(instant, Relaxed);
+    }
+
+    pub(crate) fn set_sweep(&self, instant: u64) {
+        self.sweep.store(instant, Relaxed);
     }
 
     #[inline]
@@ -154,6 +160,7 @@ impl Default for Beat {
             previous: AtomicU64::new(0),
             alarm: AtomicU64::new(u64::MAX),
             cradle: AtomicU64::new(u64::MAX),
+            sweep: AtomicU64::new(0),
             group: AtomicU64::new(0),
             unsettled: AtomicBool::new(false),
         }

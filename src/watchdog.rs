@@ -159,8 +159,13 @@ impl Round {
     fn interval(&self) -> u64 {
         let manager = self.control.manager().and_then(|manager| manager.interval);
         let pause = (self.watchdog.limit / 4).min(SLOWEST).min(manager.unwrap_or(SLOWEST) / 4);
-        let end = if self.control.is_stopping() { Duration::from_millis(20) } else { SLOWEST };
+        let end = if self.ends() { Duration::from_millis(20) } else { SLOWEST };
         nanos(pause.min(end).max(Duration::from_micros(250)))
+    }
+
+    /// Whether the end has begun, or hangs on a death.
+    fn ends(&self) -> bool {
+        self.control.is_stopping() || self.control.ending.dawns.load(Relaxed)
     }
 
     /// Whether all heads go on.
@@ -205,7 +210,7 @@ impl Round {
     /// Ends the OS process when the application does not end by itself.
     fn mind_end(&mut self, now: u64) {
         let ending = &self.control.ending;
-        if !self.control.is_stopping() || ending.waits.load(Relaxed) {
+        if !self.ends() || ending.waits.load(Relaxed) {
             self.ends_by = None;
             return;
         }
@@ -242,7 +247,7 @@ const SHOWN: usize = 20;
 
 /// Says who has not ended, and ends the OS process.
 fn give_up(control: &Control) -> ! {
-    let cause = control.end().cause.map(|cause| cause.to_string()).unwrap_or_default();
+    let cause = control.end().cause.map_or("of a death that does not end".into(), |cause| cause.to_string());
     eprintln!("ended by force, as the end took longer than it may. It was to end because: {cause}");
     for link in control.links().iter().filter(|link| link.is_awake()) {
         eprintln!("head {:?} is held by {}", link.name, link.holder());

@@ -68,7 +68,7 @@ const FLOORS: &[&[&str]] = &[
 const KNOTS: &[&[&str]] = &[&["ask", "context", "mailing", "process", "scope", "timer"]];
 
 /// The modules that may hold `unsafe` code. Each is tested under AddressSanitizer by `.ci/run`.
-const UNSAFE: &[&str] = &["body/inline", "signals/action", "systems/marker"];
+const UNSAFE: &[&str] = &["body/inline", "signals/action", "systems/marker", "systems/row"];
 
 /// What stands at the top of the repository, beside dotfiles and licences.
 const TOP: &[&str] =

@@ -38,6 +38,32 @@ fn culprit(hook: &str, handle: ApplicationHandle) -> Script {
     }
 }
 
+/// Hangs where a `Script` has no hook: in its preparation, or in a callback of mail.
+#[derive(Component)]
+struct Stuck {
+    prepares: bool,
+    handle: ApplicationHandle,
+}
+
+impl Stuck {
+    fn hang(&mut self) -> Result {
+        self.handle.stop_application("somebody waits");
+        hang()
+    }
+}
+
+impl Process for Stuck {
+    fn prepare(&mut self) -> Result {
+        if self.prepares { self.hang() } else { Ok(()) }
+    }
+
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.add_filter("note".into(), |stuck, _, _| stuck.hang())?;
+        cx.tell("culprit", "note", ());
+        Ok(())
+    }
+}
+
 /// A hundred cheap lives a tick, of which one hangs in the end.
 fn swarm(application: Application) -> Exit {
     #[derive(Component)]
@@ -75,6 +101,14 @@ fn program() {
     let application = Application::new().shutdown_timeout(ms(300)).signals(false);
     let application = application.add_process(died, (hz(100), named("bystander")));
     let exit = match kind.split_once(' ') {
+        Some(("hang", hook @ ("prepare" | "beside" | "callback"))) => {
+            let stuck = Stuck { prepares: hook != "callback", handle: application.handle() };
+            let settings = (hz(100), named("culprit"));
+            match hook {
+                "beside" => application.add_process(stuck, (settings, ParallelBirth)).run(),
+                _ => application.add_process(stuck, settings).run(),
+            }
+        }
         Some(("hang", hook)) => {
             let culprit = culprit(hook, application.handle());
             application.add_process(culprit, (hz(100), named("culprit"))).run()
@@ -106,11 +140,13 @@ fn run(kind: &str) -> Outcome {
 
 #[test]
 fn a_hook_that_hangs_is_named_and_the_program_ends_with_three() {
-    for hook in ["birth", "life", "timer", "death", "safe_stop"] {
+    for hook in ["prepare", "beside", "birth", "life", "callback", "timer", "death", "safe_stop"] {
         let Outcome { status, out, err } = run(&format!("hang {hook}"));
         assert_eq!(status.code(), Some(3), "{hook}: {out}{err}");
         assert!(err.contains("head \"main\" is held by \"culprit\""), "{hook}: {err}");
-        assert!(err.contains("process \"culprit\" has not ended"), "{hook}: {err}");
+        // One whose preparation runs beside others is not yet at any level.
+        let is_listed = err.contains("process \"culprit\" has not ended");
+        assert_eq!(is_listed, hook != "beside", "{hook}: {err}");
         let because = match hook {
             "safe_stop" => "e-brake pulled by \"culprit\": smoke",
             "death" => "stopped by \"culprit\": done",

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::logs::lines_of;
 use common::{Log, Script, Sparse, diary, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 
@@ -223,14 +224,18 @@ fn every_end_of_all_runs_each_death_once_and_safe_stop_before_all_with_the_e_bra
             .add_process(diary(&log), (hz(5), named("slow")))
             .build()
             .unwrap();
-        let goes_on = running.run_for(ms(201));
-        if let Some(outside) = outside {
-            assert!(goes_on);
-            outside(&running.handle());
-        }
-        assert!(!running.run_for(secs(1)), "{way}");
+        let (exit, logged) = lines_of(|| {
+            let goes_on = running.run_for(ms(201));
+            if let Some(outside) = outside {
+                assert!(goes_on);
+                outside(&running.handle());
+            }
+            assert!(!running.run_for(secs(1)), "{way}");
+            running.finish()
+        });
         let braked = cause.starts_with("e-brake");
-        let exit = running.finish();
+        let line = format!("{} cause={cause}", if braked { "e-brake" } else { "the application ends" });
+        assert!(logged.len() == 1 && logged[0].ends_with(&line), "{way}: {logged:?}");
         assert_eq!(exit.cause().to_string(), cause, "{way}");
         assert_eq!(exit.code(), u8::from(braked), "{way}");
         let lines = log.take();

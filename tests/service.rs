@@ -7,6 +7,14 @@ use common::{Script, child, ms, named};
 use polycephaly::prelude::*;
 use std::os::unix::net::UnixDatagram;
 
+/// By the same way as the library's words, so that the order tells who came first.
+fn tell(word: &str) -> Result {
+    if let Ok(path) = std::env::var("NOTIFY_SOCKET") {
+        UnixDatagram::unbound()?.send_to(word.as_bytes(), path)?;
+    }
+    Ok(())
+}
+
 /// Not a test of its own: what the child does.
 #[test]
 fn program() {
@@ -24,17 +32,14 @@ fn program() {
                 "hangs" if lives == 30 => std::thread::sleep(ms(1000)),
                 "hangs" if lives > 30 => cx.die("awake again"),
                 "ends" if lives == 30 => cx.die("done"),
+                "stops" if lives == 3 => cx.stop_application("done"),
+                "brakes" if lives == 3 => cx.ebrake("smoke"),
                 _ => {}
             }
             Ok(())
         })
-        .death(|_| {
-            // By the same way as the library's words, so that the order tells who came first.
-            if let Ok(path) = std::env::var("NOTIFY_SOCKET") {
-                UnixDatagram::unbound()?.send_to(b"DEATH", path)?;
-            }
-            Ok(())
-        });
+        .safe_stop(|_| tell("SAFE"))
+        .death(|_| tell("DEATH"));
     let exit = Application::new()
         .signals(false)
         .sd_notify()
@@ -65,7 +70,7 @@ fn words(kind: &str, watchdog: &str) -> (Vec<String>, String) {
     }
     std::fs::remove_dir_all(&folder).unwrap();
     let outcome = ended.join().unwrap();
-    assert!(outcome.status.success(), "{}", outcome.err);
+    assert_eq!(outcome.status.code(), Some(i32::from(kind == "brakes")), "{}", outcome.err);
     (words, outcome.out)
 }
 
@@ -86,6 +91,17 @@ fn ready_once_then_signs_of_life_then_stopping_before_any_death() {
     assert_eq!(words[stopping].trim_end(), "STOPPING=1\nSTATUS=\"main\" dies");
     let death = words.iter().position(|word| word == "DEATH").unwrap();
     assert!(stopping < death, "{words:?}");
+}
+
+#[test]
+fn stopping_comes_first_of_all_that_the_end_does() {
+    let (words, _) = words("stops", "60000000");
+    let said: Vec<&str> = words.iter().map(|word| word.trim_end()).collect();
+    let ready = "READY=1\nSTATUS=running 1 process(es)";
+    assert_eq!(said, [ready, "STOPPING=1\nSTATUS=stopped by \"main\": done", "DEATH"]);
+    let (words, _) = self::words("brakes", "60000000");
+    let said: Vec<&str> = words.iter().map(|word| word.trim_end()).collect();
+    assert_eq!(said, [ready, "STOPPING=1\nSTATUS=e-brake pulled by \"main\": smoke", "SAFE", "DEATH"]);
 }
 
 #[test]

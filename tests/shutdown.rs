@@ -35,12 +35,12 @@ fn the_end_waits_for_those_that_are_not_bound_and_for_what_they_need() {
         rest,
         [
             "motor dead",
-            "saver 200",
             "disk 200",
-            "saver 300",
+            "saver 200",
             "disk 300",
-            "saver 400",
+            "saver 300",
             "disk 400",
+            "saver 400",
             "saver dead",
             "disk dead"
         ]
@@ -204,4 +204,21 @@ fn who_asks_for_the_end_in_its_birth_stops_the_births_after_it() {
         .run();
     assert_eq!(log.take(), ["before born", "before dead"]);
     assert!(exit.is_success());
+}
+
+#[test]
+fn who_was_to_be_born_after_the_end_had_begun_counts_no_lives_while_others_are_waited_for() {
+    let log = Log::default();
+    let asks = Script::new().birth(|cx| {
+        cx.stop_application("nothing to do");
+        Ok(())
+    });
+    let exit = simulated()
+        .add_process(unbound(&log, 3), (hz(10), named("saver"), BoundShutdown(false)))
+        .add_process(asks, (hz(10), named("asks")))
+        .add_process(diary(&log), (hz(10), named("after")))
+        .run();
+    assert_eq!(log.take(), ["saver born", "saver 0", "saver 100", "saver 200", "saver dead"]);
+    let lives = |name: &str| exit.report().process(name).unwrap().lives;
+    assert_eq!([lives("saver"), lives("asks"), lives("after")], [3, 0, 0]);
 }

@@ -286,3 +286,33 @@ fn the_epoch_waits_for_the_slowest_birth_which_is_named() {
     assert_eq!(exit.report().slow_births, 1);
     assert_eq!(exit.report().group("2 Hz").unwrap().late, 0);
 }
+
+#[test]
+fn another_frequency_while_it_rests_holds_from_its_next_birth() {
+    let log = Log::default();
+    let mut running = simulated()
+        .add_process(diary(&log), (hz(10), named("p")))
+        .add_process(diary(&log), (hz(10), named("q"), Autostart(false)))
+        .add_process(Script::new(), hz(10))
+        .build()
+        .unwrap();
+    running.run_for(ms(50));
+    running.handle().stop("p", "new pace").unwrap();
+    running.run_for(ms(50));
+    for name in ["p", "q"] {
+        running.handle().set_frequency(name, hz(20)).unwrap();
+    }
+    running.run_for(ms(100));
+    running.handle().start("p").unwrap();
+    running.handle().start("q").unwrap();
+    running.run_for(ms(110));
+    assert_eq!(
+        log.take(),
+        ["p born", "p 0", "p dead", "p born", "q born", "p 250", "q 250", "p 300", "q 300"],
+        "born at 200, and never in the group of before"
+    );
+    let report = running.report();
+    assert_eq!(report.group("20 Hz").unwrap().population, 2);
+    assert_eq!(report.group("10 Hz").unwrap().population, 1);
+    assert_eq!((report.process("p").unwrap().lives, report.process("q").unwrap().lives), (3, 2));
+}

@@ -160,6 +160,6 @@ fn process(address: &Address, kind: &str, group: &str, lives: u64) -> ProcessRep
         lock_inversions: record.tally(|incidents| &incidents.lock_inversions),
         threads: record.known_incidents().map(|incidents| incidents.threads.lock().clone()).unwrap_or_default(),
         events: record.known_inbox().map(Inbox::count).unwrap_or_default(),
-        ended_by: record.known_incidents().and_then(|incidents| incidents.cause()).map(|cause| cause.to_string()),
+        ended_by: record.cause().map(|cause| cause.to_string()),
     }
 }

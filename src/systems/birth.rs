@@ -8,19 +8,20 @@ use crate::lifecycle::{self, Autostart, BoundShutdown, Depends, DependsError, No
 use crate::link::{Link, UnknownHead};
 use crate::mail::Mail;
 use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
-use crate::post::{Address, Fate, Record};
+use crate::post::{Address, Record};
 use crate::process::{Flags, Private, Process, Vitals, short_name};
 use crate::renewal::Renewal;
-use crate::scope;
+use crate::scope::{self, Scope};
 use crate::settings::{self, Settings, Sorter};
 use crate::supervision::{Supervision, SupervisionError};
-use crate::systems::placement::{find_group, group_of, kind_of, lane_of};
-use crate::systems::rebirth;
+use crate::systems::placement::{group_of, kind_of, lane_of};
+use crate::systems::{marker, rebirth};
 use bevy_ecs::bundle::Bundle;
+use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
-use bevy_ecs::world::{EntityWorldMut, World};
+use bevy_ecs::world::{EntityMut, World};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -95,8 +96,8 @@ pub trait SpawnProcess {
 
 impl SpawnProcess for World {
     fn spawn_process<P: Process>(&mut self, process: P, bundle: impl Bundle) -> Result<Entity, SpawnError<P>> {
-        let entity = self.spawn_empty().id();
-        bear(self, entity, process, bundle)
+        let entity = self.spawn(bundle).id();
+        bear(self, entity, process)
     }
 }
 
@@ -111,7 +112,13 @@ impl SpawnProcessCommands for Commands<'_, '_> {
     fn spawn_process<P: Process>(&mut self, process: P, bundle: impl Bundle) -> EntityCommands<'_> {
         let entity = self.spawn_empty().id();
         self.queue(move |world: &mut World| {
-            let born = bear(world, entity, process, bundle);
+            let born = match world.get_entity_mut(entity) {
+                Ok(mut slot) => {
+                    slot.insert(bundle);
+                    bear(world, entity, process)
+                }
+                Err(_) => Err(SpawnError { process, reason: Refusal::EntityGone }),
+            };
             note_refusal(world, born);
         });
         self.entity(entity)
@@ -146,7 +153,7 @@ fn bear_here<P: Process>(world: &mut World, process: P, bundle: impl Bundle) {
 }
 
 /// Whether a process whose bundle is in its slot belongs into this World.
-fn check_head(slot: &EntityWorldMut<'_>, control: &Control, own: &Link) -> Result<(), Refusal> {
+fn check_head(slot: &EntityMut<'_>, control: &Control, own: &Link) -> Result<(), Refusal> {
     let Some(head) = slot.get::<OnHead>() else { return Ok(()) };
     if control.link_of(&head.0)?.head == own.head { Ok(()) } else { Err(Refusal::OtherHead(head.0.to_string())) }
 }
@@ -161,14 +168,9 @@ pub(crate) fn note_refusal<P>(world: &mut World, born: Result<Entity, SpawnError
     }
 }
 
-/// The one way into life: enrolled, and born at once unless it is to wait for a start.
-pub(crate) fn bear<P: Process>(
-    world: &mut World,
-    entity: Entity,
-    process: P,
-    bundle: impl Bundle,
-) -> Result<Entity, SpawnError<P>> {
-    let address = enroll(world, entity, process, bundle)?;
+/// The one way into life for an entity that has its settings: enrolled, and born at once unless it is to wait for a start.
+fn bear<P: Process>(world: &mut World, entity: Entity, process: P) -> Result<Entity, SpawnError<P>> {
+    let address = enroll(world, entity, process)?;
     match settle_rank(world, entity, &address) {
         Ok(()) => {
             if autostarts(world, entity) {
@@ -191,42 +193,29 @@ pub(crate) fn autostarts(world: &World, entity: Entity) -> bool {
     world.get::<Autostart>(entity).is_none_or(|autostart| autostart.0)
 }
 
-/// Puts a process into the World under its name, at rest: its address can be written to, and nothing of it runs.
-pub(crate) fn enroll<P: Process>(
-    world: &mut World,
-    entity: Entity,
-    process: P,
-    bundle: impl Bundle,
-) -> Result<Address, SpawnError<P>> {
-    let address = match prepare::<P>(world, entity, bundle) {
-        Ok(address) => address,
+/// Puts a process to its settings in the World under its name, at rest: its address can be written to, and nothing of it
+/// runs. What is refused is despawned.
+pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) -> Result<Address, SpawnError<P>> {
+    let (vitals, marker) = match list::<P>(world, entity) {
+        Ok(listed) => listed,
         Err(reason) => {
             world.despawn(entity);
             return Err(SpawnError { process, reason });
         }
     };
-    address.0.set_fate(Fate::Rest);
-    let (key, has_name) = group_of(world, entity);
-    let group = find_group(world, key);
-    let scope = scope::of(world);
-    let lane = lane_of(scope, group, address.0.kind);
-    let vitals = Vitals { party: address.0.party, address: address.clone(), lives_offset: 0, since: scope.now(), lane };
-    let flags = Flags::OVER.and(Flags::ABSENT);
-    scope.control.post.list(&address);
+    let address = vitals.address.clone();
     let mut slot = world.entity_mut(entity);
     if let Some(mut renewal) = slot.get_mut::<Renewal<P>>() {
         renewal.remember(&process);
     }
-    if slot.get::<Autostart>().is_some_and(|autostart| !autostart.0) {
-        // Empty: nobody has known the address so far.
-        drop(address.0.mailbox.close());
+    // What is known beforehand comes first, so that little has to be moved: each insertion moves the entity to another table.
+    if !slot.contains::<Name>() {
+        slot.insert(Name::new(address.0.name.clone()));
     }
-    if has_name {
-        slot.insert((process, flags, vitals, Private::<P>(None)));
-    } else {
-        let name = Name::new(address.0.name.clone());
-        slot.insert((process, flags, vitals, Private::<P>(None), name));
+    if slot.get::<Autostart>().is_none_or(|autostart| autostart.0) {
+        marker::insert(&mut slot, marker);
     }
+    slot.insert((process, Flags::OVER.and(Flags::ABSENT), vitals, Private::<P>(None)));
     Ok(address)
 }
 
@@ -242,46 +231,55 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
     Ok(())
 }
 
-/// Inserts the settings, and reserves the name.
-fn prepare<P: Process>(world: &mut World, entity: Entity, bundle: impl Bundle) -> Result<Address, Refusal> {
+/// Reads the settings, and lists their bearer under its name. Beside its vitals comes the marker of its group.
+fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, ComponentId), Refusal> {
     if scope::entity(world).is_none() {
         return Err(Refusal::NoApplication);
     }
-    let kind = kind_of::<P>(world);
-    let (control, link) = (scope::of(world).control.clone(), scope::of(world).link.clone());
-    let Ok(mut slot) = world.get_entity_mut(entity) else { return Err(Refusal::EntityGone) };
-    let name: Option<Cow<'static, str>> =
-        slot.insert(bundle).get::<Name>().map(|name| Cow::Owned(name.as_str().to_owned()));
-    check_head(&slot, &control, &link)?;
-    let mailbox = mailbox_of(&slot, control.mailbox_size.get())?;
-    let supervision = slot.get::<Supervision>().cloned();
-    supervision.as_ref().map_or(Ok(()), Supervision::check)?;
-    let budget = slot.get::<Budget>().copied();
-    let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
-    control.has_unbound.fetch_or(!bound, Relaxed);
-    let scope = scope::of(world);
-    let name = match name {
-        Some(name) if name.is_empty() => return Err(Refusal::NameEmpty),
-        Some(name) if !scope.control.post.reserve(name.clone()) => return Err(Refusal::NameTaken(name.into_owned())),
-        Some(name) => name,
-        None => {
-            let next = &mut scope.unnamed.borrow_mut()[kind as usize];
-            scope.control.post.reserve_numbered(short_name::<P>(), next)
-        }
-    };
-    let birth = scope.control.post.next_birth();
-    let record = Record::new(name, entity, scope.link.clone(), kind, birth, bound, mailbox);
-    if let Some(supervision) = supervision {
-        *record.incidents().supervision.lock() = Some(Arc::new(supervision));
+    let (kind, group) = (kind_of::<P>(world), group_of(world, entity));
+    let listed = scope::with(world, entity, |slot, scope| {
+        let record = record(&slot, kind, scope)?;
+        let post = &scope.control.post;
+        let address = if slot.contains::<Name>() {
+            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into_owned()))?
+        } else {
+            post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
+        };
+        let lane = lane_of(scope, group, kind);
+        let vitals = Vitals { party: address.0.party, address, lives_offset: 0, since: scope.now(), lane };
+        Ok((vitals, scope.marker(lane)))
+    });
+    listed.unwrap_or(Err(Refusal::EntityGone))
+}
+
+/// What the whole application may know of a process with these settings.
+fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refusal> {
+    let name: Cow<'static, str> = slot.get::<Name>().map_or("".into(), |name| name.as_str().to_owned().into());
+    if name.is_empty() && slot.contains::<Name>() {
+        return Err(Refusal::NameEmpty);
     }
-    if let Some(budget) = budget.filter(|budget| !budget.is_none()) {
+    check_head(slot, &scope.control, &scope.link)?;
+    let mailbox = mailbox_of(slot, scope.control.mailbox_size.get())?;
+    if slot.get::<Autostart>().is_some_and(|autostart| !autostart.0) {
+        // Empty: nobody knows of it so far.
+        drop(mailbox.close());
+    }
+    let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
+    scope.control.has_unbound.fetch_or(!bound, Relaxed);
+    let birth = scope.control.post.next_birth();
+    let record = Record::new(name, slot.id(), scope.link.clone(), kind, birth, bound, mailbox);
+    if let Some(supervision) = slot.get::<Supervision>() {
+        supervision.check()?;
+        *record.incidents().supervision.lock() = Some(Arc::new(supervision.clone()));
+    }
+    if let Some(&budget) = slot.get::<Budget>().filter(|budget| !budget.is_none()) {
         *record.incidents().meter.lock() = Some(Meter::new(budget));
     }
-    Ok(Address::new(record))
+    Ok(record)
 }
 
 /// The mailbox that the settings ask for.
-fn mailbox_of(slot: &EntityWorldMut<'_>, default: Option<&MailboxSize>) -> Result<Mailbox<Mail>, MailboxSizeError> {
+fn mailbox_of(slot: &EntityMut<'_>, default: Option<&MailboxSize>) -> Result<Mailbox<Mail>, MailboxSizeError> {
     let size = slot.get::<MailboxSize>().or(default).copied().unwrap_or_default().checked()?;
     let overflow = slot.get::<Overflow>().copied().unwrap_or_default();
     Ok(Mailbox::new(size, overflow, slot.get::<Order>().copied().unwrap_or_default()))

@@ -36,7 +36,7 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
     }
     flags.set(Flags::DYING);
     address.0.set_fate(Fate::End);
-    address.0.incidents().ends_by(Arc::new(Cause::Despawned));
+    address.0.ends_by(Arc::new(Cause::Despawned));
     let pulled = Cell::new(false);
     let private = private.bypass_change_detection();
     die(&mut *process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
@@ -47,7 +47,10 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
 /// The end of a life, whatever follows: its last mail, then its `death`.
 pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     cx.scope.link.live();
-    tell_manager(cx.scope, &cx.vitals.address);
+    let ends = ends_application(cx.scope, &cx.vitals.address);
+    if ends {
+        announce(cx.scope, &cx.vitals.address);
+    }
     threads::end_all(cx);
     if cx.vitals.address.0.fate() == Fate::Restart {
         mailman::break_off(cx);
@@ -56,20 +59,30 @@ pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
         cx.vitals.address.set_run_level(RunLevel::Halt);
     }
     guarded("death", process, cx, P::death);
+    if ends {
+        cx.scope.control.ending.dawns.store(false, Relaxed);
+    }
     leave_group(cx);
 }
 
-/// The service manager hears of the end before the first death, also where that death is what ends the application.
-fn tell_manager(scope: &Scope, address: &Address) {
+/// Whether this death is what ends the application.
+fn ends_application(scope: &Scope, address: &Address) -> bool {
     let control = &scope.control;
-    let Some(manager) = control.manager().filter(|_| address.0.fate() != Fate::Restart) else { return };
-    let ends = match control.main_name() {
+    if control.is_stopping() || address.0.fate() == Fate::Restart {
+        return false;
+    }
+    match control.main_name() {
         Some(main) => main.eq_ignore_ascii_case(address.name()),
         None => control.population.load(Relaxed) == 1 && !waits_for_births(scope),
-    };
-    if ends {
+    }
+}
+
+/// Before such a death, the service manager hears of the end, and its time begins to count: it may hang.
+fn announce(scope: &Scope, address: &Address) {
+    if let Some(manager) = scope.control.manager() {
         manager.stopping(&format!("{:?} dies", address.name()));
     }
+    scope.control.ending.dawns.store(true, Relaxed);
 }
 
 /// Takes a process whose death has run out of all that concerns the living.
@@ -97,7 +110,7 @@ fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
 fn forget(vitals: &Vitals, flags: Flags, scope: &Scope) {
     let address = &vitals.address;
     address.set_run_level(RunLevel::Unset);
-    scope.control.post.release(address.name());
+    scope.control.post.release(address);
     let departed = Departed {
         address: address.clone(),
         kind: scope.kinds.borrow()[address.0.kind as usize].name,
@@ -115,7 +128,7 @@ pub(crate) fn end_if_last(scope: &Scope, address: &Address) {
     }
     match control.main_name() {
         Some(main) if main.eq_ignore_ascii_case(address.name()) => {
-            let because = address.0.incidents().cause().unwrap_or_else(|| Arc::new(Cause::Despawned));
+            let because = address.0.cause().unwrap_or_else(|| Arc::new(Cause::Despawned));
             control.stop(Cause::MainDied { because: Box::new(Cause::clone(&because)) });
         }
         // Whether it was the last one is seen when the births of this tick are through.

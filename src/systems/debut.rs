@@ -1,12 +1,12 @@
 //! The births of all processes that start with the application: first everybody is enrolled, then ranked, then born by rank.
 
+use crate::bell::monotonic;
 use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
 use crate::post::{Address, Post};
-use crate::scope::{self, Outcome};
+use crate::scope::{self, Prepared};
 use crate::systems::birth;
-use bevy_ecs::entity::Entity;
+use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::world::World;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -63,30 +63,34 @@ pub(crate) fn order(entrants: &[Entrant]) -> Vec<Address> {
 }
 
 /// Runs `prepare` of those of this World that want it beside others, each on a thread of its own.
-pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> HashMap<Entity, Outcome> {
-    let own = scope::of(world).link.clone();
-    let wanted: Vec<(Entity, u32)> = rank
-        .iter()
-        .filter(|address| Arc::ptr_eq(&address.0.link, &own))
-        .map(|address| (address.entity(), address.0.kind))
-        .filter(|&(entity, _)| world.get::<ParallelBirth>(entity).is_some())
-        .collect();
-    let kinds = scope::of(world).kinds.borrow().clone();
-    let mut outcomes = HashMap::new();
+pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Prepared> {
+    let scope = scope::of(world);
+    let (kinds, link) = (scope.kinds.borrow().clone(), scope.link.clone());
+    // Simulated time must not depend on how fast this machine is.
+    let clock = if scope.control.timeline().is_simulated() { || 0 } else { monotonic };
+    let is_here = |address: &&Address| Arc::ptr_eq(&address.0.link, &link);
+    let wants = |address: &&Address| world.get::<ParallelBirth>(address.entity()).is_some();
+    let wanted: Vec<&Address> = rank.iter().filter(is_here).filter(wants).collect();
+    let mut all = EntityHashMap::default();
     for some in wanted.chunks(AT_ONCE) {
-        let entities: Vec<Entity> = some.iter().map(|&(entity, _)| entity).collect();
+        let entities: Vec<Entity> = some.iter().map(|address| address.entity()).collect();
         let rows = world.entity_mut(&*entities);
         std::thread::scope(|threads| {
-            let running: Vec<_> = rows
-                .into_iter()
-                .zip(some)
-                .map(|(mut row, &(entity, kind))| {
-                    let prepare = kinds[kind as usize].prepare;
-                    (entity, threads.spawn(move || prepare(&mut row)))
+            let begin = rows.into_iter().zip(some).map(|(mut row, address)| {
+                let prepare = kinds[address.0.kind as usize].prepare;
+                threads.spawn(move || {
+                    let from = clock();
+                    let outcome = prepare(&mut row);
+                    Prepared { outcome, took: clock() - from }
                 })
-                .collect();
-            outcomes.extend(running.into_iter().map(|(entity, thread)| (entity, thread.join().and_then(|it| it))));
+            });
+            let running: Vec<_> = begin.collect();
+            for (thread, address) in running.into_iter().zip(some) {
+                link.hold(address.0.party);
+                let prepared = thread.join().unwrap_or_else(|panic| Prepared { outcome: Err(panic), took: 0 });
+                all.insert(address.entity(), prepared);
+            }
         });
     }
-    outcomes
+    all
 }

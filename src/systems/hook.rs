@@ -3,51 +3,116 @@
 use crate::context::Context;
 use crate::failure::guarded;
 use crate::frequency::Frequency;
-use crate::process::{Flags, Process, Row};
-use crate::renewal::Renewal;
+use crate::post::Fate;
+use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Lent, Outcome};
-use crate::systems::death;
+use crate::scope::{self, Outcome, Prepared, Scope};
+use crate::systems::{death, mailman, row};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::{EntityMut, World};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Lends one process and its context to `f`, if it is there.
 pub(crate) fn visit<P: Process>(world: &mut World, entity: Entity, f: impl FnOnce(&mut P, Context<'_, P>)) {
-    let Some(lender) = scope::entity(world) else { return };
-    let Ok([mut process, mut lender]) = world.get_entity_mut([entity, lender]) else { return };
-    let Some(mut lent) = lender.get_mut::<Lent>() else { return };
-    let Ok((mut process, mut flags, mut vitals, mut private)) = process.get_components_mut::<Row<P>>() else { return };
-    let flags = flags.bypass_change_detection();
-    let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-    let scope = lent.bypass_change_detection().scope();
-    f(&mut process, Context { vitals, flags, private, scope, pulled: &Cell::new(false) });
+    scope::with(world, entity, |mut entity, scope| {
+        let Some((mut process, mut flags, mut vitals, mut private)) = row::of::<P>(&mut entity) else { return };
+        let flags = flags.bypass_change_detection();
+        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
+        f(&mut process, Context { vitals, flags, private, scope, pulled: &Cell::new(false) });
+    });
 }
 
-/// Runs `prepare` and `birth` of a process that has taken its place in its group. `prepared` is what `prepare` has come to,
-/// where it ran beforehand.
-pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Option<Outcome>) {
-    visit::<P>(world, entity, |process, mut cx| {
-        let mut ready = true;
-        guarded("prepare", process, &mut cx, |process, _| {
-            ready = false;
-            match prepared {
-                Some(Ok(result)) => result?,
-                Some(Err(panic)) => resume_unwind(panic),
-                None => process.prepare()?,
-            }
-            ready = true;
-            Ok(())
-        });
-        if ready {
-            guarded("birth", process, &mut cx, P::birth);
+/// Births that take longer are logged by name.
+const SLOW: u64 = 1_000_000_000;
+
+/// From rest to life: the process counts as one of its group, gets a new state if it returns and its settings say which,
+/// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand.
+pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
+    scope::with(world, entity, |mut entity, scope| {
+        let Some(((mut process, mut flags, mut vitals, mut private), renewal)) = row::with_renewal::<P>(&mut entity)
+        else {
+            return;
+        };
+        let flags = flags.bypass_change_detection();
+        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
+        let returns = take_place(vitals, flags, scope);
+        let from = scope.stopwatch();
+        let mut cx = Context { vitals, flags, private, scope, pulled: &Cell::new(false) };
+        if let Some(mut renewal) = renewal.filter(|_| returns) {
+            guarded("renewal", &mut *process, &mut cx, |process, _| {
+                if let Some(state) = renewal.renew() {
+                    *process = state;
+                }
+                Ok(())
+            });
         }
-        if !cx.flags.has(Flags::DYING) {
-            cx.vitals.address.set_run_level(RunLevel::Run);
+        let beforehand = prepared.as_ref().map_or(0, |prepared| prepared.took);
+        be_born(&mut *process, &mut cx, prepared.map(|prepared| prepared.outcome));
+        let took = beforehand + scope.stopwatch().saturating_sub(from);
+        if took > SLOW && !scope.was_stopped(from) {
+            note_slow(scope, cx.name(), took);
         }
     });
+}
+
+/// Counts a process among the living of its group. Whether it returns from a death that a birth was to follow.
+fn take_place(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
+    let (address, lane) = (&vitals.address, vitals.lane);
+    let (now, runs) = (scope.now(), scope.lanes.borrow()[lane as usize].runs);
+    scope.link.live();
+    scope.count(lane, true);
+    scope.control.population.fetch_add(1, Relaxed);
+    scope.had_any.set(true);
+    if address.0.born.swap(true, Relaxed) {
+        address.0.incidents().reborn(now);
+        address.0.forget_cause();
+    }
+    let returns = address.0.fate() == Fate::Restart;
+    address.0.set_fate(Fate::End);
+    address.set_run_level(RunLevel::Buildup);
+    address.0.mailbox.open();
+    mailman::follow(address, lane, scope);
+    flags.clear(Flags::OVER);
+    flags.set(Flags::ABSENT);
+    if scope.started.get() {
+        flags.set(Flags::FRESH);
+        scope.joined.borrow_mut().insert(address.entity(), now);
+    }
+    if address.0.known_incidents().is_some_and(|incidents| incidents.meter.lock().is_some()) {
+        flags.set(Flags::TIMED);
+    }
+    vitals.since = now;
+    vitals.lives_offset = vitals.lives_offset.wrapping_sub(runs);
+    returns
+}
+
+fn be_born<P: Process>(process: &mut P, cx: &mut Context<'_, P>, prepared: Option<Outcome>) {
+    let mut ready = true;
+    guarded("prepare", process, cx, |process, _| {
+        ready = false;
+        match prepared {
+            Some(Ok(result)) => result?,
+            Some(Err(panic)) => resume_unwind(panic),
+            None => process.prepare()?,
+        }
+        ready = true;
+        Ok(())
+    });
+    if ready {
+        guarded("birth", process, cx, P::birth);
+    }
+    if !cx.flags.has(Flags::DYING) {
+        cx.vitals.address.set_run_level(RunLevel::Run);
+    }
+}
+
+#[cold]
+fn note_slow(scope: &Scope, process: &str, took: u64) {
+    tracing::warn!(process, took_ns = took, "its birth took long");
+    scope.slow_births.update(|slow| slow + 1);
 }
 
 /// Runs `prepare` alone, on any thread.
@@ -56,22 +121,6 @@ pub(crate) fn prepare<P: Process>(entity: &mut EntityMut<'_>) -> Outcome {
         Some(mut process) => process.prepare(),
         None => Ok(()),
     }))
-}
-
-/// Gives a process the state that its settings say it has after a restart.
-pub(crate) fn renew<P: Process>(world: &mut World, entity: Entity) {
-    let Some(mut renewal) = world.get_mut::<Renewal<P>>(entity) else { return };
-    let state = catch_unwind(AssertUnwindSafe(|| renewal.renew()));
-    visit::<P>(world, entity, |process, mut cx| {
-        guarded("renewal", process, &mut cx, |process, _| {
-            match state {
-                Ok(Some(state)) => *process = state,
-                Ok(None) => {}
-                Err(panic) => resume_unwind(panic),
-            }
-            Ok(())
-        });
-    });
 }
 
 /// Runs the death of a process that stays where it is.

@@ -10,7 +10,6 @@ use crate::failure::Culprit;
 use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
-use crate::suspension;
 use crate::systems::{Step, mailman};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
@@ -184,7 +183,7 @@ fn run_rows<P: Process, const CLEAR: bool>(
         if !CLEAR {
             scope.link.hold(vitals.party);
         }
-        let from = if !CLEAR && flags.has(Flags::TIMED) { Some(clock(scope)) } else { None };
+        let from = if !CLEAR && flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
         if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {
             Culprit { hook: "life", scope, vitals, flags, pulled: &pulled }.failed(&error);
         }
@@ -194,24 +193,13 @@ fn run_rows<P: Process, const CLEAR: bool>(
     }
 }
 
-/// What a life is timed by: on the simulated clock, what has been consumed.
-fn clock(scope: &Scope) -> u64 {
-    if scope.control.timeline().is_simulated() { scope.beat.consumed() } else { monotonic() }
-}
-
-/// Whether the whole program was stopped since an instant of [`clock`].
-#[cold]
-fn was_stopped(from: u64, scope: &Scope) -> bool {
-    !scope.control.timeline().is_simulated() && suspension::since(from, monotonic())
-}
-
 /// Holds what a life has taken against the budget of its process.
 #[inline(never)]
 fn meter(from: u64, culprit: Culprit<'_>) {
-    let (took, address) = (clock(culprit.scope) - from, &culprit.vitals.address);
+    let (took, address) = (culprit.scope.stopwatch() - from, &culprit.vitals.address);
     let mut slot = address.0.incidents().meter.lock();
     let Some(meter) = slot.as_mut() else { return };
-    if meter.would_miss(took) && was_stopped(from, culprit.scope) {
+    if meter.would_miss(took) && culprit.scope.was_stopped(from) {
         return; // That is nobody's fault.
     }
     let (reading, ebrake) = (meter.read(took, culprit.scope.now()), meter.budget.ebrake);
@@ -222,7 +210,7 @@ fn meter(from: u64, culprit: Culprit<'_>) {
         Reading::Tell { limit } => {
             tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget");
         }
-        Reading::Act { limit } => {
+        Reading::Act { limit, .. } => {
             let message = format!("took {took:?}, over its hard budget of {limit:?}");
             if ebrake { culprit.brakes(message) } else { culprit.errs(message) }
         }
@@ -233,6 +221,9 @@ fn meter(from: u64, culprit: Culprit<'_>) {
 #[cold]
 #[inline(never)]
 fn admitted(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
+    if flags.has(Flags::OVER) {
+        return false; // Its lives are not counted by its lane.
+    }
     let may = !scope.control.is_braked() && may_live(vitals, flags, scope);
     flags.clear(Flags::BACK);
     if may {
@@ -252,7 +243,7 @@ fn admitted(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
 }
 
 fn may_live(vitals: &Vitals, flags: &mut Flags, scope: &Scope) -> bool {
-    if flags.has(Flags::DYING.and(Flags::OVER)) {
+    if flags.has(Flags::DYING) {
         return false;
     }
     if flags.has(Flags::PAUSED) {

@@ -1,7 +1,7 @@
 //! The run-time marker of a group: a zero-size table component, so that the processes of one group stand together in
 //! tables of their own and a tick visits nothing else.
 //!
-//! Bevy has no safe way to make component types at run time; this is the library's only door to the unsafe one.
+//! Bevy has no safe way to make component types at run time.
 #![allow(unsafe_code)]
 
 use bevy_ecs::component::{ComponentCloneBehavior, ComponentDescriptor, ComponentId, StorageType};

@@ -4,28 +4,33 @@ use crate::budget::{Budget, Meter};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
 use crate::process::{Flags, Process, Vitals, short_name};
+use crate::renewal::Renewal;
 use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
 use crate::supervision::Supervision;
 use crate::systems::{death, hook, janitor, life, mailman, marker};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::lifecycle::HookContext;
-use bevy_ecs::name::Name;
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The group a process asks for by its components, and whether it has a name component already.
-pub(crate) fn group_of(world: &mut World, entity: Entity) -> (GroupKey, bool) {
-    let global = scope::of(world).global_frequency;
-    let mut slot = world.entity_mut(entity);
-    if !slot.contains::<Frequency>() {
-        slot.insert(global);
-    }
-    let frequency = slot.get::<Frequency>().copied().unwrap_or(global);
+/// The index of the group that a process asks for by its components, made if need be.
+pub(crate) fn group_of(world: &mut World, entity: Entity) -> u32 {
+    let key = key_of(world, entity);
+    find_group(world, key)
+}
+
+fn key_of(world: &mut World, entity: Entity) -> GroupKey {
+    let slot = world.entity(entity);
     let label = slot.get::<InGroup>().map_or(Cow::Borrowed(""), |group| group.0.clone());
-    (GroupKey { frequency, label }, slot.contains::<Name>())
+    let frequency = slot.get::<Frequency>().copied().unwrap_or_else(|| {
+        let global = scope::of(world).global_frequency;
+        world.entity_mut(entity).insert(global);
+        global
+    });
+    GroupKey { frequency, label }
 }
 
 /// The index of a group, made if need be.
@@ -74,7 +79,6 @@ pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
         retire: hook::retire::<P>,
         halt: hook::halt::<P>,
         regrouped: hook::regrouped::<P>,
-        renew: hook::renew::<P>,
         safe_stop: hook::safe_stop::<P>,
         ring: janitor::ring_one::<P>,
     };
@@ -84,6 +88,7 @@ pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
     let number = kinds.len() as u32 - 1;
     drop(kinds);
     world.add_observer(death::observe::<P>);
+    world.register_component::<Renewal<P>>();
     number
 }
 
@@ -128,12 +133,20 @@ fn ration(mut world: DeferredWorld<'_>, context: HookContext) {
 }
 
 fn regroup(world: &mut World, entity: Entity) {
-    if world.get::<Flags>(entity).is_none_or(|flags| flags.has(Flags::DYING.and(Flags::OVER))) {
+    let (Some(flags), Some(vitals)) = (world.get::<Flags>(entity).copied(), world.get::<Vitals>(entity)) else {
+        return;
+    };
+    let from = vitals.lane;
+    if flags.has(Flags::OVER) {
+        // It finds its place anew when it is born.
+        let marker = scope::of(world).marker(from);
+        world.entity_mut(entity).remove_by_id(marker);
         return;
     }
-    let (key, _) = group_of(world, entity);
-    let group = find_group(world, key);
-    let Some(from) = world.get::<Vitals>(entity).map(|vitals| vitals.lane) else { return };
+    if flags.has(Flags::DYING) {
+        return;
+    }
+    let group = group_of(world, entity);
     let scope = scope::of(world);
     let left = scope.lanes.borrow()[from as usize];
     if left.group == group {
@@ -168,9 +181,9 @@ fn regroup(world: &mut World, entity: Entity) {
 /// Threads keep the rhythm of their owner.
 fn tell_threads(world: &mut World, entity: Entity, kind: u32) {
     if scope::of(world).has_threads.get() {
-        let (key, _) = group_of(world, entity);
+        let frequency = key_of(world, entity).frequency;
         let regrouped = scope::of(world).kinds.borrow()[kind as usize].regrouped;
-        regrouped(world, entity, key.frequency);
+        regrouped(world, entity, frequency);
     }
 }
 

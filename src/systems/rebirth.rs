@@ -9,9 +9,9 @@ use crate::lifecycle::Depends;
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Expected, Kind, Outcome};
+use crate::scope::{self, Expected, Prepared};
 use crate::systems::death;
-use crate::systems::placement::{find_group, group_of, lane_of};
+use crate::systems::placement::{group_of, lane_of};
 use crate::systems::{mailman, marker};
 use abroad::Following;
 use bevy_ecs::change_detection::DetectChangesMut;
@@ -22,8 +22,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Births that take longer are logged by name.
-const SLOW: u64 = 1_000_000_000;
 /// How often one looks whether somebody on another head, whom it needs, has been born again (ns).
 const LOOK: u64 = 1_000_000;
 
@@ -126,6 +124,12 @@ pub(crate) fn start_named(world: &mut World, name: &str) {
 
 /// Bears a process that rests or waits to be born again, after those that it depends on. One that runs goes on.
 pub(crate) fn start(world: &mut World, entity: Entity) {
+    if world.get::<Depends>(entity).is_none() {
+        if is_over(world, entity) == Some(true) {
+            begin(world, entity, None);
+        }
+        return;
+    }
     start_then(world, entity, Following { asked: Vec::new(), then: None });
 }
 
@@ -160,73 +164,34 @@ pub(crate) fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
 }
 
 /// From rest to life: it takes its place in its group, then its birth runs.
-pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Outcome>) {
-    let Some(address) = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone()) else { return };
-    let kind = kind(world, &address);
-    let returns = address.0.fate() == Fate::Restart;
-    take_place(world, entity, &address);
-    scope::of(world).link.live();
-    let scope = scope::of(world);
-    let (control, beat) = (scope.control.clone(), scope.beat.clone());
-    let clock = || if control.timeline().is_simulated() { beat.consumed() } else { control.timeline().now() };
-    let from = clock();
-    if returns {
-        (kind.renew)(world, entity);
+pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
+    let found = scope::with(world, entity, |process, scope| {
+        let vitals = process.get::<Vitals>()?;
+        let kind = vitals.address.0.kind;
+        Some((kind, scope.kinds.borrow()[kind as usize].birth, process.contains_id(scope.marker(vitals.lane))))
+    });
+    let Some((kind, birth, is_placed)) = found.flatten() else { return };
+    if !is_placed {
+        settle_in(world, entity, kind);
     }
-    (kind.birth)(world, entity, prepared);
-    let took = clock().saturating_sub(from);
-    if took > SLOW && !control.timeline().stopped_since(from) {
-        tracing::warn!(process = address.name(), took_ns = took, "its birth took long");
-        scope::of(world).slow_births.update(|slow| slow + 1);
-    }
+    birth(world, entity, prepared);
 }
 
-fn kind(world: &mut World, address: &Address) -> Kind {
-    scope::of(world).kinds.borrow()[address.0.kind as usize]
-}
-
-fn take_place(world: &mut World, entity: Entity, address: &Address) {
-    let (key, _) = group_of(world, entity);
-    let group = find_group(world, key);
+/// Puts one that comes from rest where its settings say.
+fn settle_in(world: &mut World, entity: Entity, kind: u32) {
+    let group = group_of(world, entity);
     let scope = scope::of(world);
-    let lane = lane_of(scope, group, address.0.kind);
-    let (now, runs) = (scope.now(), scope.lanes.borrow()[lane as usize].runs);
-    let started = scope.started.get();
-    if started {
-        scope.joined.borrow_mut().insert(entity, now);
-    }
-    scope.count(lane, true);
-    scope.control.population.fetch_add(1, Relaxed);
-    scope.had_any.set(true);
-    if address.0.born.swap(true, Relaxed) {
-        address.0.incidents().reborn(now);
-    }
-    address.0.set_fate(Fate::End);
-    address.set_run_level(RunLevel::Buildup);
-    address.0.mailbox.open();
-    let marker = scope.groups.borrow()[group as usize].marker;
-    let timed = address.0.known_incidents().is_some_and(|incidents| incidents.meter.lock().is_some());
+    let lane = lane_of(scope, group, kind);
+    let marker = scope.marker(lane);
     let mut process = world.entity_mut(entity);
-    if let Ok((mut vitals, mut flags)) = process.get_components_mut::<(&mut Vitals, &mut Flags)>() {
-        let (vitals, flags) = (vitals.bypass_change_detection(), flags.bypass_change_detection());
-        vitals.lane = lane;
-        vitals.since = now;
-        vitals.lives_offset = vitals.lives_offset.wrapping_sub(runs);
-        flags.clear(Flags::OVER);
-        flags.set(Flags::ABSENT);
-        if started {
-            flags.set(Flags::FRESH);
-        }
-        if timed {
-            flags.set(Flags::TIMED);
-        }
+    if let Some(mut vitals) = process.get_mut::<Vitals>() {
+        vitals.bypass_change_detection().lane = lane;
     }
     marker::insert(&mut process, marker);
-    mailman::follow(address, lane, scope::of(world));
 }
 
 /// Runs the deaths of these processes, in this order, and frees the entities of those that are not to come back.
-pub(crate) fn bury(world: &mut World, dying: Vec<Entity>) {
+pub(crate) fn bury(world: &mut World, dying: impl IntoIterator<Item = Entity>) {
     for entity in dying {
         let (Some(vitals), Some(flags)) = (world.get::<Vitals>(entity), world.get::<Flags>(entity)) else { continue };
         if flags.has(Flags::OVER) {
@@ -242,14 +207,10 @@ pub(crate) fn bury(world: &mut World, dying: Vec<Entity>) {
 
 /// A stop: its death runs, and it rests.
 pub(crate) fn retire(world: &mut World, entity: Entity) {
-    let Some(address) = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone()) else { return };
-    let marker = {
-        let lane = world.get::<Vitals>(entity).map_or(0, |vitals| vitals.lane);
-        let scope = scope::of(world);
-        let group = scope.lanes.borrow()[lane as usize].group;
-        scope.groups.borrow()[group as usize].marker
-    };
-    let retire = kind(world, &address).retire;
+    let Some(vitals) = world.get::<Vitals>(entity) else { return };
+    let (address, lane) = (vitals.address.clone(), vitals.lane);
+    let scope = scope::of(world);
+    let (retire, marker) = (scope.kinds.borrow()[address.0.kind as usize].retire, scope.marker(lane));
     retire(world, entity);
     world.entity_mut(entity).remove_by_id(marker);
     match address.0.fate() {

@@ -8,16 +8,35 @@ use bevy_ecs::world::World;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The system: two words read when there is nothing to do.
+/// Plain systems that tick at least so often see each `RemovedComponents` once; without a sweep, they would heap up for ever.
+const SWEEP: u64 = 1_000_000_000;
+
+/// The system: a few words read when there is nothing to do.
 pub(crate) fn system(beat: Arc<Beat>) -> impl FnMut(Commands<'_, '_>) {
     move |mut commands: Commands<'_, '_>| {
-        if beat.alarm() <= beat.now() {
-            commands.queue(janitor::ring);
-        }
-        if beat.is_unsettled() {
-            commands.queue(now);
+        let rings = beat.alarm() <= beat.now();
+        let settles = beat.is_unsettled();
+        let sweeps = beat.sweep() <= beat.now();
+        if rings || settles || sweeps {
+            commands.queue(move |world: &mut World| {
+                if rings {
+                    janitor::ring(world);
+                }
+                if settles {
+                    now(world);
+                }
+                if sweeps {
+                    sweep(world);
+                }
+            });
         }
     }
+}
+
+fn sweep(world: &mut World) {
+    let beat = &scope::of(world).beat;
+    beat.set_sweep(beat.now().saturating_add(SWEEP));
+    world.clear_trackers();
 }
 
 fn bury(world: &mut World) {

@@ -1,13 +1,11 @@
 //! The end of a World's processes, all together.
 
-use crate::bell::monotonic;
 use crate::cause::Cause;
 use crate::lifecycle::Depends;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope;
-use crate::suspension;
 use crate::systems::rebirth;
 use bevy_ecs::entity::{Entity, EntityHashSet};
 use bevy_ecs::world::World;
@@ -84,14 +82,18 @@ pub(crate) fn condemn(world: &mut World, exempt: &HashSet<u64>, cause: &Arc<Caus
         if flags.has(Flags::OVER) || exempt.contains(&address.0.birth) {
             continue; // One that rests stays at rest.
         }
-        address.0.incidents().ends_by(cause.clone());
+        address.0.ends_by(cause.clone());
         address.0.set_fate(Fate::End);
         flags.set(Flags::DYING);
         address.set_run_level(RunLevel::Cleanup);
         doomed.push(Doomed { rank: address.0.rank.load(Relaxed), birth: address.0.birth, entity });
     }
-    let ending: EntityHashSet = doomed.iter().map(|one| one.entity).collect();
-    scope::of(world).leaving.borrow_mut().retain(|entity| !ending.contains(entity));
+    let mut leaving = scope::of(world).leaving.borrow_mut();
+    if !leaving.is_empty() {
+        let ending: EntityHashSet = doomed.iter().map(|one| one.entity).collect();
+        leaving.retain(|entity| !ending.contains(entity));
+    }
+    drop(leaving);
     doomed
 }
 
@@ -106,26 +108,23 @@ pub(crate) fn halt(world: &mut World, some: &[Doomed]) {
     }
 }
 
-/// Buries these, in their order.
+/// Buries these, in their order. Each death may take so long and no longer.
 pub(crate) fn end(world: &mut World, some: &[Doomed]) {
-    some.iter().for_each(|one| end_one(world, one.entity));
-}
-
-fn end_one(world: &mut World, entity: Entity) {
-    let scope = scope::of(world);
-    let (control, beat) = (scope.control.clone(), scope.beat.clone());
-    let address = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone());
-    let clock = || if control.timeline().is_simulated() { beat.consumed() } else { monotonic() };
-    let from = clock();
-    rebirth::bury(world, vec![entity]);
-    let took = clock().saturating_sub(from);
-    let stopped = || !control.timeline().is_simulated() && suspension::since(from, monotonic());
-    if took > control.ending.each()
-        && !stopped()
-        && let Some(address) = address
-    {
-        let (process, took) = (address.name(), Duration::from_nanos(took));
-        tracing::error!(process, ?took, "its death took longer than it may");
-        control.ending.note_overdue(&format!("the death of {process:?}"));
+    let mut from = scope::of(world).stopwatch();
+    for &Doomed { entity, .. } in some {
+        let address = world.get::<Vitals>(entity).map(|vitals| vitals.address.clone());
+        rebirth::bury(world, [entity]);
+        let scope = scope::of(world);
+        let now = scope.stopwatch();
+        let began = std::mem::replace(&mut from, now);
+        let (took, ending) = (now.saturating_sub(began), &scope.control.ending);
+        if took > ending.each()
+            && !scope.was_stopped(began)
+            && let Some(address) = address
+        {
+            let (process, took) = (address.name(), Duration::from_nanos(took));
+            tracing::error!(process, ?took, "its death took longer than it may");
+            ending.note_overdue(&format!("the death of {process:?}"));
+        }
     }
 }

@@ -175,7 +175,7 @@ impl<P: Process> Context<'_, P> {
                 count.last = Some(format!("{thread}: {message}"));
             }
             Progress::Panicked(message) => {
-                tracing::error!(process, thread, message, "panicked");
+                tracing::error!(process, thread, panic = message, "panicked");
                 count.panicked += 1;
                 count.last = Some(format!("{thread}: {message}"));
             }

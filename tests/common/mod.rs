@@ -2,6 +2,7 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod child;
+pub(crate) mod logs;
 
 use polycephaly::prelude::*;
 use std::sync::{Arc, Mutex};

@@ -125,7 +125,7 @@ impl Crew {
         let main = self.here[0].link.clone();
         main.set_awake(true);
         self.here[0].sharpen();
-        let order = self.debut.clone();
+        let order = std::mem::replace(&mut self.debut, Arc::new([]));
         let rank = |at: usize| order[at].0.rank.load(Relaxed);
         let head = |at: usize| order[at].0.link.head as usize;
         let mut from = 0;

@@ -266,7 +266,7 @@ fn check(cause: &'static str, way: &'static str) {
         "stop-from-outside" => "stopped by \"application\": enough",
         "ebrake" => "e-brake pulled by \"actor\": smoke",
         "ebrake-from-outside" => "e-brake pulled by \"application\": smoke",
-        "signal" => "interrupted from outside",
+        "signal" => "interrupted by SIG",
         "supervision" => "e-brake pulled by \"actor\": \"actor\" failed in its ",
         "overrun" => "e-brake pulled by \"group 100 Hz\": ",
         _ => "the time to run is over",

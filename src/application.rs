@@ -261,7 +261,7 @@ impl Application {
 
     /// Adds plain Bevy systems to a frequency group, with Bevy's own ordering. Their commands are applied at the end of
     /// the tick, or where an `ApplyDeferred` is put. An error or panic in one is counted and logged; it never ends the
-    /// run.
+    /// run. `RemovedComponents` are kept for a second at least, and for two at most.
     pub fn add_systems<M>(
         mut self,
         group: impl Into<GroupKey>,

@@ -175,7 +175,7 @@ fn program() {
     let (cause, way) = (known(&CAUSES, cause), known(&WAYS, way));
     let application = match way {
         "thread-hangs" => Application::new().death_timeout(ms(100)),
-        hangs if hangs.ends_with("hangs") => Application::new().shutdown_timeout(ms(300)),
+        hangs if hangs.ends_with("hangs") => Application::new().shutdown_timeout(ms(600)),
         _ => Application::new(),
     };
     let handle = application.handle();

@@ -116,7 +116,14 @@ fn program() {
         Some(("watchdog", action)) => {
             let watchdog = Watchdog::after(ms(100));
             let watchdog = if action == "abort" { watchdog.then_abort() } else { watchdog.then_ebrake() };
-            let culprit = Script::new().life(|_| hang());
+            let handle = application.handle();
+            let pauses = action == "pause";
+            let culprit = Script::new().life(move |_| {
+                while !pauses || !handle.is_stopping() {
+                    std::thread::yield_now();
+                }
+                Ok(())
+            });
             application.watchdog(watchdog).add_process(culprit, (hz(100), named("culprit"))).run()
         }
         Some(("swarm", _)) => swarm(application),
@@ -179,6 +186,10 @@ fn the_watchdog_pulls_the_e_brake_or_aborts() {
     let Outcome { status, err, .. } = run("watchdog ebrake");
     assert_eq!(status.code(), Some(3), "{err}");
     assert!(err.contains("e-brake pulled by \"watchdog\": head \"main\" stands still"), "{err}");
+    // One that goes on then is not too late for the orderly part of it.
+    let Outcome { status, out, err } = run("watchdog pause");
+    assert_eq!(status.code(), Some(1), "{err}");
+    assert!(out.contains("bystander died\nended by itself: e-brake pulled by \"watchdog\""), "{out}");
     let Outcome { status, err, .. } = run("watchdog abort");
     assert_eq!(status.code(), None, "aborted by a signal: {err}");
     assert!(err.contains("aborted: head \"main\" stands still for") && err.contains("held by \"culprit\""), "{err}");

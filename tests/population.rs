@@ -232,3 +232,22 @@ fn groups_outlive_their_processes_and_keep_their_counts() {
     // Born at 2 s sharp: strictly later is 2.01 s. The empty second counts as nothing.
     assert_eq!((after.ticks, after.population, after.dropped, after.late), (199, 1, 0, 0));
 }
+
+/// What Bevy keeps of removed components is swept away, but not before a system at 1 Hz has seen it.
+#[test]
+fn each_removal_is_seen_once_by_a_system_that_ticks_each_second() {
+    #[derive(Resource, Default)]
+    struct Seen(usize);
+    fn count(mut gone: RemovedComponents<Spark>, mut seen: ResMut<Seen>) {
+        seen.0 += gone.read().count();
+    }
+    let log = Log::default();
+    let mut running = simulated()
+        .insert_resource(Seen::default())
+        .add_process(Spark { log: log.clone() }, hz(100))
+        .add_systems(hz(1), count)
+        .build()
+        .unwrap();
+    assert!(running.run_for(ms(10_005)));
+    assert_eq!((log.count("dead"), running.world().resource::<Seen>().0), (1001, 1001));
+}

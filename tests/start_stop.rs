@@ -316,3 +316,19 @@ fn another_frequency_while_it_rests_holds_from_its_next_birth() {
     assert_eq!(report.group("10 Hz").unwrap().population, 1);
     assert_eq!((report.process("p").unwrap().lives, report.process("q").unwrap().lives), (3, 2));
 }
+
+#[test]
+fn a_frequency_that_an_observer_gives_it_before_its_birth_holds() {
+    let log = Log::default();
+    let hurry = |world: &mut World| {
+        world.add_observer(|added: On<Add<Script>>, mut commands: Commands| {
+            commands.entity(added.entity).insert(hz(20));
+        });
+    };
+    let mut running = simulated().setup(hurry).add_process(diary(&log), (hz(10), named("p"))).build().unwrap();
+    running.run_for(ms(10));
+    running.world_mut().spawn_process(diary(&log), (hz(10), named("q"))).unwrap();
+    running.run_for(ms(95));
+    assert_eq!(log.take(), ["p born", "p 0", "q born", "p 50", "q 50", "p 100", "q 100"]);
+    assert_eq!(running.report().group("20 Hz").unwrap().population, 2);
+}

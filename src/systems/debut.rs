@@ -89,6 +89,7 @@ pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Prep
                 link.hold(address.0.party);
                 let prepared = thread.join().unwrap_or_else(|panic| Prepared { outcome: Err(panic), took: 0 });
                 all.insert(address.entity(), prepared);
+                link.live();
             }
         });
     }

@@ -28,20 +28,48 @@ pub(crate) fn with_renewal<'a, P: Process>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::{Flags, Private};
+    use crate::post::tests::address;
+    use crate::process::{Flags, Private, Vitals};
     use bevy_ecs::component::Component;
     use bevy_ecs::world::World;
 
-    #[derive(Component)]
-    struct Idle(u8);
-    impl Process for Idle {}
+    #[derive(Component, Default, Debug, PartialEq)]
+    struct Text(String);
+    impl Process for Text {}
+
+    fn vitals() -> Vitals {
+        let address = address("p", 0);
+        Vitals { party: address.0.party, address, lives_offset: 7, since: 8, lane: 9 }
+    }
+
+    #[test]
+    fn each_is_borrowed_for_itself() {
+        let mut world = World::new();
+        let rest = (Flags::OVER, vitals(), Private::<Text>(None), Renewal::<Text>::default_state());
+        let entity = world.spawn((Text("old".into()), rest)).id();
+        let mut row = world.entity_mut(entity).into_mutable();
+        let ((mut text, mut flags, mut vitals, mut private), renewal) = with_renewal::<Text>(&mut row).unwrap();
+        *text = renewal.unwrap().renew().unwrap();
+        flags.clear(Flags::OVER);
+        vitals.lane += 1;
+        private.belongings().next_timer = 3;
+        let (mut text, flags, vitals, private) = of::<Text>(&mut row).unwrap();
+        assert!(flags.is_clear() && text.0.is_empty());
+        text.0.push_str("new");
+        assert_eq!((vitals.lane, private.0.as_ref().unwrap().next_timer), (10, 3));
+        assert_eq!(world.get::<Text>(entity).unwrap().0, "new");
+    }
 
     #[test]
     fn one_that_lacks_something_is_no_process() {
         let mut world = World::new();
-        let entity = world.spawn((Idle(7), Flags::OVER, Private::<Idle>(None))).id();
-        assert!(of::<Idle>(&mut world.entity_mut(entity).into_mutable()).is_none());
-        assert!(with_renewal::<Idle>(&mut world.entity_mut(entity).into_mutable()).is_none());
-        assert_eq!(world.get::<Idle>(entity).unwrap().0, 7);
+        world.register_component::<Renewal<Text>>();
+        let entity = world.spawn((Text("old".into()), Flags::OVER, Private::<Text>(None))).id();
+        world.register_component::<Vitals>();
+        let mut row = world.entity_mut(entity).into_mutable();
+        assert!(of::<Text>(&mut row).is_none() && with_renewal::<Text>(&mut row).is_none());
+        let mut whole = world.spawn((Text::default(), Flags::OVER, vitals(), Private::<Text>(None))).into_mutable();
+        let (_, renewal) = with_renewal::<Text>(&mut whole).unwrap();
+        assert!(renewal.is_none());
     }
 }

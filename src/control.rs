@@ -323,6 +323,7 @@ impl End {
 }
 
 #[cfg(test)]
+#[cfg(not(loom_model))]
 mod tests {
     use super::*;
 

@@ -26,14 +26,20 @@ fn transfer(thread: &Thread, register: &str) -> Result {
 impl Process for Board {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
         cx.add_locks(["bus", "map"])?;
-        cx.on_event("read", |_, event, cx| Ok(println!("{:>4} ms: read {}", cx.now().as_millis(), event.payload())));
+        cx.on_event("read", |_, event, cx| {
+            println!("{:>4} ms: read {}", cx.now().as_millis(), event.payload());
+            Ok(())
+        });
         cx.add_thread("speed", |thread| transfer(thread, "speed"))?;
         cx.add_thread("heat", |thread| transfer(thread, "heat"))?;
         // A name that nobody has added is an error that lists those there are.
         if let Err(error) = cx.try_lock("boss") {
             println!("{error}");
         }
-        cx.after(Duration::from_millis(500), |_, cx| Ok(cx.die("seen enough")));
+        cx.after(Duration::from_millis(500), |_, cx| {
+            cx.die("seen enough");
+            Ok(())
+        });
         Ok(())
     }
 

@@ -32,7 +32,10 @@ impl Process for Main {
             3 => {
                 // For a while Ctrl-C means something else; then all is as it was.
                 cx.backup_signals();
-                cx.on_signal([Signal::INT], |_, signal, _| Ok(println!("not now, {signal}")))?;
+                cx.on_signal([Signal::INT], |_, signal, _| {
+                    println!("not now, {signal}");
+                    Ok(())
+                })?;
                 send(Signal::INT)?;
             }
             5 => {

@@ -37,13 +37,22 @@ impl Process for Spinner {
         cx.on_event("turn", Self::turn);
         cx.launch_threads(self)?;
         // Added, and started by its name later.
-        cx.add_child(ChildThread::new("late", |thread| Ok(println!("{} has come", thread.name()))).start(false))?;
+        cx.add_child(
+            ChildThread::new("late", |thread| {
+                println!("{} has come", thread.name());
+                Ok(())
+            })
+            .start(false),
+        )?;
         cx.after(Duration::from_millis(400), |spinner, cx| {
             spinner.calm.store(false, Relaxed);
             cx.start_thread("late")?;
             Ok(cx.wake_thread("fan")?)
         });
-        cx.after(Duration::from_secs(1), |_, cx| Ok(cx.die("spun enough")));
+        cx.after(Duration::from_secs(1), |_, cx| {
+            cx.die("spun enough");
+            Ok(())
+        });
         Ok(())
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Bell {
 
 impl Default for Bell {
     fn default() -> Self {
-        Self { word: AtomicU32::new(QUIET), parking: os::Parking::default() }
+        Self { word: AtomicU32::new(QUIET), parking: Default::default() }
     }
 }
 

@@ -4,7 +4,8 @@
 //! descheduled between reading the clock and going to sleep still wakes at the right instant. Elsewhere it is a
 //! condition variable with a relative time-out, taken anew from the clock at every turn.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::AtomicU32;
+use std::sync::atomic::Ordering;
 
 const QUIET: u32 = 0;
 const RUNG: u32 = 1;
@@ -30,10 +31,16 @@ pub(crate) fn sharpen_sleep() {
 }
 
 /// A sleep that can be ended from outside. A ring is remembered until the next wait takes it.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub(crate) struct Bell {
     word: AtomicU32,
     parking: os::Parking,
+}
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self { word: AtomicU32::new(QUIET), parking: Default::default() }
+    }
 }
 
 impl Bell {
@@ -69,7 +76,7 @@ impl Wake for Bell {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(all(loom_model, test))))]
 mod os {
     use rustix::thread::futex::{self, Flags, Timespec};
     use rustix::time::{ClockId, clock_gettime};
@@ -108,49 +115,65 @@ mod os {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), all(loom_model, test)))]
 mod os {
-    use parking_lot::{Condvar, Mutex};
+    use crate::sync::{AtomicU32, Condvar, Mutex, wait, wait_until};
+    use std::fmt;
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::Ordering;
     use std::time::{Duration, Instant};
 
-    pub(super) fn monotonic() -> u64 {
+    /// Where this clock begins.
+    fn origin() -> Instant {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        ORIGIN.get_or_init(Instant::now).elapsed().as_nanos() as u64
+        *ORIGIN.get_or_init(Instant::now)
+    }
+
+    pub(super) fn monotonic() -> u64 {
+        origin().elapsed().as_nanos() as u64
     }
 
     pub(super) fn sharpen_sleep() {}
 
-    #[derive(Default, Debug)]
     pub(super) struct Parking {
         lock: Mutex<()>,
         changed: Condvar,
     }
 
+    impl Default for Parking {
+        fn default() -> Self {
+            Self { lock: Mutex::new(()), changed: Condvar::new() }
+        }
+    }
+
+    impl fmt::Debug for Parking {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Parking")
+        }
+    }
+
     impl Parking {
         pub(super) fn wake(&self, _word: &AtomicU32) {
             let _guard = self.lock.lock();
-            self.changed.notify_one();
+            self.changed.notify_all();
         }
 
         pub(super) fn wait(&self, word: &AtomicU32, deadline: Option<u64>) {
-            let mut guard = self.lock.lock();
+            let guard = self.lock.lock();
             if word.load(Ordering::Acquire) != super::QUIET {
                 return;
             }
+            let deadline = deadline.and_then(|at| origin().checked_add(Duration::from_nanos(at)));
             match deadline {
-                Some(at) => {
-                    let left = Duration::from_nanos(at.saturating_sub(monotonic()));
-                    self.changed.wait_for(&mut guard, left);
-                }
-                None => self.changed.wait(&mut guard),
+                Some(deadline) => drop(wait_until(&self.changed, guard, deadline)),
+                None => drop(wait(&self.changed, guard)),
             }
         }
     }
 }
 
 #[cfg(test)]
+#[cfg(not(loom_model))]
 mod tests {
     use super::*;
 
@@ -185,5 +208,52 @@ mod tests {
         let deadline = monotonic() + 2_000_000;
         assert_eq!(bell.wait_until(Some(deadline)), Woken::Deadline);
         assert!(monotonic() >= deadline);
+    }
+}
+
+/// In every order of the threads: whoever sleeps until somebody rings does wake, and sees what was done before the ring.
+#[cfg(all(test, loom_model))]
+mod model {
+    use super::*;
+    use crate::sync::model;
+    use loom::sync::Arc;
+    use loom::sync::atomic::AtomicBool;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    #[test]
+    fn no_order_of_threads_loses_a_ring() {
+        model(|| {
+            let (bell, told) = (Arc::new(Bell::default()), Arc::new(AtomicBool::new(false)));
+            let ringer = loom::thread::spawn({
+                let (bell, told) = (bell.clone(), told.clone());
+                move || {
+                    told.store(true, Relaxed);
+                    bell.ring();
+                }
+            });
+            // As a thread parks: it looks at what it waits for, and sleeps again if that has not come.
+            while !told.load(Relaxed) {
+                assert_eq!(bell.wait_until(None), Woken::Rung);
+            }
+            ringer.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn of_two_rings_one_is_taken_after_both_were_seen() {
+        model(|| {
+            let (bell, told) = (Arc::new(Bell::default()), [(); 2].map(|()| Arc::new(AtomicBool::new(false))));
+            let ringers = told.clone().map(|told| {
+                let bell = bell.clone();
+                loom::thread::spawn(move || {
+                    told.store(true, Relaxed);
+                    bell.ring();
+                })
+            });
+            while !told.iter().all(|told| told.load(Relaxed)) {
+                assert_eq!(bell.wait_until(None), Woken::Rung);
+            }
+            ringers.into_iter().for_each(|ringer| ringer.join().unwrap());
+        });
     }
 }

@@ -370,6 +370,7 @@ impl End {
 }
 
 #[cfg(test)]
+#[cfg(not(loom_model))]
 mod tests {
     use super::*;
 

@@ -209,11 +209,12 @@ mod tests {
 mod tests {
     use super::*;
     use crate::clock::Clock;
+    use crate::sync::model;
 
     /// Sleep, wake and end, in every order of the threads: no turn is lost, and nobody waits for ever.
     #[test]
     fn no_order_of_threads_loses_a_turn() {
-        loom::model(|| {
+        model(|| {
             let crowd = loom::sync::Arc::new(Crowd::default());
             let timeline = Timeline::new(Clock::simulated());
             let places = [crowd.enter(0), crowd.enter(0)];

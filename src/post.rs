@@ -299,6 +299,7 @@ impl fmt::Debug for Post {
 }
 
 #[cfg(test)]
+#[cfg(not(loom_model))]
 pub(crate) mod tests {
     use super::*;
     use crate::mailbox::{Order, Overflow};

@@ -4,6 +4,7 @@
 //! a time between the ticks, and time moves on only when each is parked in a sleep, an ask or a lock of this module; what
 //! waits for anything else goes inside [`Thread::outside`].
 
+mod ends;
 mod handle;
 mod plan;
 
@@ -20,9 +21,10 @@ use crate::frequency::Frequency;
 use crate::lock::Locks;
 use crate::mail::Mail;
 use crate::post::Address;
-use parking_lot::{Condvar, Mutex};
+use ends::Ends;
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 /// What a process and all its threads share.
@@ -34,11 +36,7 @@ pub(crate) struct Family {
     pub(crate) own: Arc<str>,
     /// How often the owner lives.
     pub(crate) frequency: Mutex<Frequency>,
-    /// Threads that have ended and are not yet reaped.
-    ended: AtomicUsize,
-    /// Guards nothing: whoever waits for an end looks at the threads.
-    ending: Mutex<()>,
-    an_end: Condvar,
+    ends: Ends,
     questions: Mutex<Vec<Question>>,
 }
 
@@ -136,9 +134,7 @@ impl Family {
             control,
             locks,
             frequency: Mutex::new(frequency),
-            ended: AtomicUsize::new(0),
-            ending: Mutex::new(()),
-            an_end: Condvar::new(),
+            ends: Ends::new(),
             questions: Mutex::default(),
         })
     }
@@ -153,18 +149,17 @@ impl Family {
     /// Whether there are threads to be reaped.
     #[inline]
     pub(crate) fn has_ended_threads(&self) -> bool {
-        self.ended.load(Relaxed) > 0
+        self.ends.are_unreaped()
     }
 
     /// One has been reaped.
     pub(crate) fn reaped(&self) {
-        self.ended.fetch_sub(1, Relaxed);
+        self.ends.reaped();
     }
 
     /// One has ended: its owner is visited in its next tick.
     fn note_end(&self) {
-        self.ended.fetch_add(1, Relaxed);
-        self.stir();
+        self.ends.note();
         let record = &self.owner.0;
         record.link.announce(record.lane(), record.entity);
     }
@@ -175,7 +170,7 @@ impl Family {
         let (timeline, crowd) = (self.control.timeline(), &self.control.crowd);
         loop {
             crowd.run_due(timeline.now(), timeline, || false);
-            let mut guard = self.ending.lock();
+            let watch = self.ends.watch();
             let mut pending = threads.iter().filter(|thread| !thread.has_ended()).peekable();
             if pending.peek().is_none() {
                 return;
@@ -188,7 +183,7 @@ impl Family {
                     return;
                 }
             }
-            if self.an_end.wait_until(&mut guard, deadline).timed_out() {
+            if self.ends.wait(watch, deadline) {
                 return;
             }
         }
@@ -196,8 +191,7 @@ impl Family {
 
     /// Has whoever waits for an end look again.
     fn stir(&self) {
-        drop(self.ending.lock());
-        self.an_end.notify_all();
+        self.ends.stir();
     }
 
     /// Hands an answer to the thread that waits for it; back, when none does.

@@ -94,6 +94,7 @@ impl Ord for Alarm {
 }
 
 #[cfg(test)]
+#[cfg(not(loom_model))]
 mod tests {
     use super::*;
     use crate::post::tests::address;

@@ -212,6 +212,7 @@ impl fmt::Debug for Topics {
 }
 
 #[cfg(test)]
+#[cfg(not(loom_model))]
 mod tests {
     use super::*;
     use crate::post::tests::address;

@@ -29,13 +29,19 @@ fn linger() {
 impl Process for Witness {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
         if self.binds {
-            cx.on_signal(ALL, |_, signal, _| Ok(println!("got {signal}")))?;
+            cx.on_signal(ALL, |_, signal, _| {
+                println!("got {signal}");
+                Ok(())
+            })?;
         }
         if self.lingers_in == "birth" {
             linger();
         }
         let lingers = self.lingers_in != "death";
-        cx.on_event("go", |_, _, cx| Ok(cx.die("enough")));
+        cx.on_event("go", |_, _, cx| {
+            cx.die("enough");
+            Ok(())
+        });
         let reader = move |thread: &Thread| {
             if lingers {
                 linger();

@@ -38,15 +38,13 @@ extern "C" fn handle(number: libc::c_int) {
         note_resumption();
     }
     let pipe: RawFd = PIPE.load(Relaxed);
+    let (byte, bit) = (number as u8, 1 << (number - 1));
     // SAFETY: both functions may be called in a signal handler. The byte is alive during the call; the descriptor is that
     // of a stream that is never closed, as `open` has got it for ever.
-    unsafe {
-        let byte = number as u8;
-        if libc::getpid() == OPENER.load(Relaxed) && libc::write(pipe, ptr::from_ref(&byte).cast(), 1) != 1 {
-            if OVERFLOW.fetch_or(1 << (number - 1), Relaxed) & 1 << (number - 1) != 0 {
-                LOST.fetch_add(1, Relaxed);
-            }
-        }
+    let is_full =
+        unsafe { libc::getpid() == OPENER.load(Relaxed) && libc::write(pipe, ptr::from_ref(&byte).cast(), 1) != 1 };
+    if is_full && OVERFLOW.fetch_or(bit, Relaxed) & bit != 0 {
+        LOST.fetch_add(1, Relaxed);
     }
     errno::set_errno(errno);
 }

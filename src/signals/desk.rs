@@ -62,8 +62,8 @@ fn arrive(signal: Signal, receipt: Option<&Receipt>) {
     let ending = !listening.is_empty() && listening.iter().all(|control| control.is_stopping());
     if ending && forces(signal) {
         // Each is asked, so that each counts it.
-        let granted = listening.iter().map(|control| control.ending.force()).fold(true, |all, one| all && one);
-        if granted {
+        let refused = listening.iter().filter(|control| !control.ending.force()).count();
+        if refused == 0 {
             eprintln!("ended by force: {signal} came during the end");
             std::process::exit(BY_SIGNAL + signal.number());
         }

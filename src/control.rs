@@ -56,6 +56,9 @@ pub(crate) struct Control {
     pub(crate) crowd: Crowd,
     /// All child threads, to be woken when their deadlines move.
     children: Mutex<Vec<Weak<dyn Wake>>>,
+    /// The watcher of USB devices, which this floor does not know.
+    #[cfg(feature = "usb")]
+    pub(crate) usb: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// The first cause of the end, and what came after it.
@@ -129,6 +132,8 @@ impl Control {
             links: Mutex::default(),
             crowd: Crowd::default(),
             children: Mutex::default(),
+            #[cfg(feature = "usb")]
+            usb: OnceLock::new(),
         })
     }
 

@@ -39,6 +39,9 @@ pub(crate) struct Head {
     started: bool,
     /// On the simulated clock: until when the lives so far have taken.
     busy_until: u64,
+    /// Whether a process of this head watches USB.
+    #[cfg(feature = "usb")]
+    polls_usb: bool,
 }
 
 /// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
@@ -57,7 +60,18 @@ impl Head {
         placement::watch_settings(&mut world);
         fallback::install(&mut world);
         fallback::forget();
-        Self { world, groups: Vec::new(), agenda: Vec::new(), control, link, beat, started: false, busy_until: 0 }
+        Self {
+            world,
+            groups: Vec::new(),
+            agenda: Vec::new(),
+            control,
+            link,
+            beat,
+            started: false,
+            busy_until: 0,
+            #[cfg(feature = "usb")]
+            polls_usb: false,
+        }
     }
 
     /// Takes over a group as the builder has laid it out, before the start.
@@ -300,6 +314,11 @@ impl Head {
                 self.activate(group as usize);
             }
             Change::Options { key, options } => self.configure(key, &options),
+            #[cfg(feature = "usb")]
+            Change::PollUsb => {
+                self.polls_usb = true;
+                self.groups.iter_mut().for_each(Group::poll_usb);
+            }
             Change::Pause { key, paused } => {
                 let index = placement::find_group(&mut self.world, key) as usize;
                 self.adopt_groups();
@@ -325,6 +344,10 @@ impl Head {
             scope::of(&mut self.world).groups.borrow()[known..].iter().map(|entry| entry.key.clone()).collect();
         let beat = &self.beat;
         self.groups.extend(keys.into_iter().map(|key| Group::new(key, GroupPlan::default(), beat.clone(), epoch)));
+        #[cfg(feature = "usb")]
+        if self.polls_usb {
+            self.groups[known..].iter_mut().for_each(Group::poll_usb);
+        }
     }
 
     fn configure(&mut self, key: GroupKey, options: &GroupOptions) {

@@ -13,6 +13,8 @@ use crate::stats::{Summary, as_nanos};
 use crate::systems::fallback::{self, SystemFailures};
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
+#[cfg(feature = "usb")]
+use crate::usb::{self, UsbCount};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
@@ -52,6 +54,10 @@ pub struct Report {
     pub dead_letters: u64,
     /// Mail that was read and matched no filter.
     pub unmatched: u64,
+    /// USB devices, for all who watch or ping them.
+    #[cfg(feature = "usb")]
+    #[serde(default)]
+    pub usb: UsbCount,
 }
 
 /// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped` and `paused`.
@@ -173,6 +179,8 @@ pub(crate) fn of(head: &mut Head) -> Report {
         topics: control.topics.counts(),
         dead_letters: control.dead_letters.load(Relaxed),
         unmatched: control.unmatched.load(Relaxed),
+        #[cfg(feature = "usb")]
+        usb: usb::Hub::of(&control).count(),
     }
 }
 
@@ -269,6 +277,10 @@ impl fmt::Display for Report {
                 "{} time(s) a head stood still, {} request(s) to force the end refused",
                 self.stalls, self.refused_forces
             )?;
+        }
+        #[cfg(feature = "usb")]
+        if self.usb != UsbCount::default() {
+            writeln!(f, "{}", self.usb)?;
         }
         if self.refused_births + self.slow_births > 0 {
             writeln!(f, "{} birth(s) refused, {} took long", self.refused_births, self.slow_births)?;

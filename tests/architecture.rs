@@ -51,7 +51,7 @@ const FLOORS: &[&[&str]] = &[
         "wire",
     ],
     &["ask", "context", "failure", "lock", "mailing", "process", "scope", "thread", "time", "timer"],
-    &["signals", "systems", "watchdog"],
+    &["signals", "systems", "usb", "watchdog"],
     &["application", "exit", "group", "handle", "head", "report", "running"],
 ];
 

@@ -56,11 +56,11 @@ impl<P: Process> Context<'_, P> {
     /// Watches devices and pings them, by a child thread.
     ///
     /// # Errors
-    /// The rate is none; or as [`add_child`](Self::add_child).
+    /// As [`add_child`](Self::add_child).
     pub fn ping_usb(&mut self, ping: UsbPing) -> Result {
         let (hub, watch) = (Hub::of(&self.scope.control), self.usb_watch());
         let matching = ping.matching().clone();
-        self.add_child(ping.into_thread(hub, Remembered(Arc::downgrade(&watch)))?)?;
+        self.add_child(ping.into_thread(hub, Remembered(Arc::downgrade(&watch))))?;
         self.watch_usb(matching);
         Ok(())
     }

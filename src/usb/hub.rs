@@ -34,7 +34,7 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     driver: Mutex<Driver>,
     /// When a watcher without a thread is to look again.
-    due: Arc<Due>,
+    due: Arc<AtomicU64>,
     /// Heads that listen.
     ports: AtomicUsize,
 }
@@ -71,11 +71,17 @@ impl std::task::Wake for Line {
     }
 }
 
-struct Due(AtomicU64);
+/// Has a watcher without a thread look at the instant at which it is woken.
+struct Caller {
+    due: Arc<AtomicU64>,
+    control: Weak<Control>,
+}
 
-impl std::task::Wake for Due {
+impl std::task::Wake for Caller {
     fn wake(self: Arc<Self>) {
-        self.0.store(0, Relaxed);
+        if let Some(control) = self.control.upgrade() {
+            self.due.fetch_min(control.timeline().now(), Relaxed);
+        }
     }
 }
 
@@ -92,7 +98,7 @@ impl Hub {
             interval: AtomicU64::new(nanos(INTERVAL)),
             state: Mutex::default(),
             driver: Mutex::new(Driver::Idle),
-            due: Arc::new(Due(AtomicU64::new(NEVER))),
+            due: Arc::new(AtomicU64::new(NEVER)),
             ports: AtomicUsize::new(0),
         }
     }
@@ -159,8 +165,9 @@ impl Hub {
                 self.state.lock().outage = Some(UsbError::new(UsbErrorKind::Unsupported, message));
                 return Driver::Off;
             }
-            self.due.0.store(timeline.now(), Relaxed);
-            return Driver::Script { watcher, waker: self.due.clone().into(), last: timeline.now() };
+            self.due.store(timeline.now(), Relaxed);
+            let caller = Caller { due: self.due.clone(), control: Arc::downgrade(control) };
+            return Driver::Script { watcher, waker: Arc::new(caller).into(), last: timeline.now() };
         }
         let line = Arc::new(Line::default());
         control.add_child(Arc::downgrade(&(line.clone() as Arc<dyn Wake>)));
@@ -178,7 +185,7 @@ impl Hub {
     /// Simulated: has the watcher look at all instants up to `now` at which it is to. One load where it has its own thread.
     #[inline]
     pub(crate) fn catch_up(&self, now: u64) {
-        if self.due.0.load(Relaxed) <= now {
+        if self.due.load(Relaxed) <= now {
             self.play(now, false);
         }
     }
@@ -188,21 +195,21 @@ impl Hub {
         let mut driver = self.driver.lock();
         let Driver::Script { watcher, waker, last } = &mut *driver else { return };
         loop {
-            let at = self.due.0.load(Relaxed).max(*last);
+            let at = self.due.load(Relaxed).max(*last);
             if at > now {
                 break;
             }
             *last = at;
             // Before it looks: a wake while it does has it look again.
-            self.due.0.store(NEVER, Relaxed);
+            self.due.store(NEVER, Relaxed);
             let next = watcher.turn(&self.state, at, waker);
-            self.due.0.fetch_min(next, Relaxed);
+            self.due.fetch_min(next, Relaxed);
         }
         if lists && *last <= now {
             *last = now;
             watcher.list_soon();
             let next = watcher.turn(&self.state, now, waker);
-            self.due.0.store(next, Relaxed);
+            self.due.store(next, Relaxed);
         }
     }
 
@@ -221,7 +228,7 @@ impl Hub {
         if self.ports.fetch_sub(1, Relaxed) > 1 {
             return;
         }
-        self.due.0.store(NEVER, Relaxed);
+        self.due.store(NEVER, Relaxed);
         let driver = std::mem::replace(&mut *self.driver.lock(), Driver::Off);
         if let Driver::Thread { line, running } = driver {
             line.stop.store(true, Relaxed);

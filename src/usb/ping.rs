@@ -7,10 +7,9 @@ use super::matching::UsbMatch;
 use super::request::UsbRequest;
 use crate::clock::nanos;
 use crate::event::Event;
-use crate::frequency::{Frequency, FrequencyError, hz};
+use crate::frequency::{Frequency, hz};
 use crate::overrun::Grid;
 use crate::thread::{ChildThread, Thread};
-use bevy_ecs::error::Result;
 use indexmap::IndexMap;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,7 +25,7 @@ use std::time::Duration;
 #[must_use = "give it to `Context::ping_usb`"]
 pub struct UsbPing {
     matching: UsbMatch,
-    rate: Result<Frequency, FrequencyError>,
+    rate: Frequency,
     request: UsbRequest,
     timeout: Duration,
     name: Option<Cow<'static, str>>,
@@ -36,16 +35,12 @@ impl UsbPing {
     /// Once a second, GET_STATUS, with a time-out of half a second.
     pub fn new(matching: UsbMatch) -> Self {
         let request = UsbRequest::get_status();
-        Self { matching, rate: Ok(hz(1)), request, timeout: Duration::from_millis(500), name: None }
+        Self { matching, rate: hz(1), request, timeout: Duration::from_millis(500), name: None }
     }
 
     /// How often. A period that has passed when a round of pings ends is left out.
-    pub fn rate<F>(self, rate: F) -> Self
-    where
-        F: TryInto<Frequency>,
-        FrequencyError: From<F::Error>,
-    {
-        Self { rate: rate.try_into().map_err(FrequencyError::from), ..self }
+    pub fn rate(self, rate: Frequency) -> Self {
+        Self { rate, ..self }
     }
 
     /// What is asked.
@@ -68,17 +63,16 @@ impl UsbPing {
     }
 
     /// The thread that pings what its owner was told of.
-    pub(crate) fn into_thread(self, hub: Arc<Hub>, told: impl Told) -> Result<ChildThread> {
-        let rate = self.rate.clone()?;
+    pub(crate) fn into_thread(self, hub: Arc<Hub>, told: impl Told) -> ChildThread {
         let name = self.name.clone().unwrap_or_else(|| format!("usb-ping {}", self.matching).into());
-        Ok(ChildThread::new(name, move |thread| {
-            let grid = Grid { frequency: rate, origin: nanos(thread.now()) };
+        ChildThread::new(name, move |thread| {
+            let grid = Grid { frequency: self.rate, origin: nanos(thread.now()) };
             let mut round = Round { ping: self, hub, targets: IndexMap::new() };
             while thread.sleep_until(grid.due(grid.first_after(nanos(thread.now())))) {
                 round.run(&told, thread);
             }
             Ok(())
-        }))
+        })
     }
 }
 

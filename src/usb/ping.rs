@@ -68,7 +68,8 @@ impl UsbPing {
         ChildThread::new(name, move |thread| {
             let grid = Grid { frequency: self.rate, origin: nanos(thread.now()) };
             let mut round = Round { ping: self, hub, targets: IndexMap::new() };
-            while thread.sleep_until(grid.due(grid.first_after(nanos(thread.now())))) {
+            // Told to end while it pinged, it must not sleep once more.
+            while thread.is_active() && thread.sleep_until(grid.due(grid.first_after(nanos(thread.now())))) {
                 round.run(&told, thread);
             }
             Ok(())

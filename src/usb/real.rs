@@ -18,32 +18,33 @@ pub struct RealUsb;
 
 impl UsbBackend for RealUsb {
     fn watch(&self, _: Duration) -> Result<Box<dyn UsbStream>, UsbError> {
-        let watch = nusb::watch_devices().map_err(|error| explain(&error))?;
+        let watch = nusb::watch_devices().map_err(|error| explain(&error, UsbErrorKind::NoBus))?;
         Ok(Box::new(Hotplug(watch)))
     }
 
     fn list(&self, _: Duration) -> Result<Vec<UsbDevice>, UsbError> {
-        let devices = nusb::list_devices().wait().map_err(|error| explain(&error))?;
+        let devices = nusb::list_devices().wait().map_err(|error| explain(&error, UsbErrorKind::NoBus))?;
         Ok(devices.map(UsbDevice::real).collect())
     }
 
     fn open(&self, device: &UsbDevice, thread: &Thread) -> Result<Box<dyn UsbHandle>, UsbError> {
         let info = device.info().ok_or_else(|| UsbError::new(UsbErrorKind::Gone, format!("{device} is not real")))?;
-        let open = thread.outside(|| info.open().wait()).map_err(|error| explain(&error))?;
+        let open = thread.outside(|| info.open().wait()).map_err(|error| explain(&error, UsbErrorKind::Gone))?;
         Ok(Box::new(Open(open)))
     }
 }
 
-/// `ENOENT`, which is how the system says that it has no USB.
-const NO_ENTRY: u32 = 2;
+/// `ENOENT` and `ENODEV`: how Unix says that there is no such thing, be it the bus or a device. `nusb` has no kind for it.
+const NONE_SUCH: [u32; 2] = [2, 19];
 
-fn explain(error: &nusb::Error) -> UsbError {
+/// `none` is what it means when there is no such thing.
+fn explain(error: &nusb::Error, none: UsbErrorKind) -> UsbError {
     let kind = match error.kind() {
         ErrorKind::Disconnected => UsbErrorKind::Gone,
         ErrorKind::Busy => UsbErrorKind::Busy,
         ErrorKind::PermissionDenied => UsbErrorKind::Denied,
         ErrorKind::Unsupported => UsbErrorKind::Unsupported,
-        ErrorKind::Other if cfg!(unix) && error.os_error() == Some(NO_ENTRY) => UsbErrorKind::NoBus,
+        _ if cfg!(unix) && error.os_error().is_some_and(|code| NONE_SUCH.contains(&code)) => none,
         _ => UsbErrorKind::Other,
     };
     UsbError::new(kind, error.to_string())

@@ -83,13 +83,11 @@ impl FakeUsb {
 
     /// An instant of the application's clock, for something to happen at. What is written for the same instant happens in
     /// order of writing.
-    #[must_use]
     pub fn at(&self, time: Duration) -> FakeMoment<'_> {
         FakeMoment { usb: self, time, notice: Notice::default() }
     }
 
     /// Something that happens at once, whatever the clock says.
-    #[must_use]
     pub fn now(&self) -> FakeMoment<'_> {
         self.at(Duration::ZERO)
     }

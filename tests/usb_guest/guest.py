@@ -8,6 +8,7 @@ import glob
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -201,6 +202,8 @@ def main():
     for name in "kernel", "udev", "watch", "device":
         parser.add_argument(f"--{name}", required=True)
     arguments = parser.parse_args()
+    # The machine must not outlive a time-out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("FAILED: it takes too long"))
     files = "initramfs.img"
     initramfs.build(arguments.kernel, arguments.udev, arguments.watch, arguments.device, files)
     try:

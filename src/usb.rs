@@ -74,6 +74,8 @@ pub use ping::{UsbEvent, UsbPing, UsbPong, UsbTrouble};
 pub use real::RealUsb;
 pub use request::{UsbData, UsbRecipient, UsbRequest, UsbRequestKind};
 
+pub use nusb;
+
 use bevy_ecs::component::Component;
 
 /// A setting of a process: it can't do without USB. When the bus can't be read, that is an error of this process, which its

@@ -215,6 +215,29 @@ fn without_udev_the_list_finds_what_has_changed() {
     });
 }
 
+/// Right after it is plugged, a device may not show all.
+#[test]
+fn what_a_device_shows_later_counts_as_well() {
+    inside("what_a_device_shows_later_counts_as_well", |bus| {
+        let log = Log::default();
+        bus.appears();
+        bus.put("1-1", 2, 1, &[]);
+        let late = "/sys/devices/usb1/1-1/1-1:1.0";
+        fs::remove_dir_all(late).unwrap();
+        let mut running = watch(&log, ms(20), Keeper::of(&log, [UsbMatch::new().class(3), UsbMatch::new().product(2)]));
+        bus.put("1-2", 3, 2, &[]);
+        wait_for(&mut running, &log, "connected 1209:0002");
+        fs::create_dir_all(late).unwrap();
+        for (name, value) in [("Number", "00"), ("SubClass", "00"), ("Protocol", "00"), ("Class", "03")] {
+            fs::write(format!("{late}/bInterface{name}"), format!("{value}\n")).unwrap();
+        }
+        wait_for(&mut running, &log, "connected 1209:0001");
+        bus.take("1-1");
+        wait_for(&mut running, &log, "disconnected 1209:0001");
+        running.finish().assert_clean();
+    });
+}
+
 #[test]
 fn after_a_flood_of_messages_nothing_is_missing() {
     inside("after_a_flood_of_messages_nothing_is_missing", |bus| {

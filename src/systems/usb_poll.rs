@@ -38,7 +38,7 @@ impl<P: Process> Context<'_, P> {
         self.scope.defer(move |world| register(world, &watch));
     }
 
-    /// Asks for no more events of devices. Pings end as well.
+    /// Asks for no more events of devices. The threads of pings go on, and ping nobody.
     pub fn unwatch_usb(&mut self) {
         if let Some(belongings) = &mut self.private.0 {
             belongings.usb = None;
@@ -125,8 +125,11 @@ impl Told for Remembered {
 
 impl Wanted {
     fn connected(&mut self, device: &UsbDevice, time: u64) {
-        match self.told.get(&device.id()) {
-            Some(known) if known.is_same(device) => return,
+        match self.told.get_mut(&device.id()) {
+            Some(known) if known.is_same(device) => {
+                known.clone_from(device);
+                return;
+            }
             Some(known) => {
                 let known = known.clone();
                 self.disconnected(&known, time);

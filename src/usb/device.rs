@@ -210,6 +210,13 @@ impl UsbDevice {
         let serials = a.serial.as_deref().zip(b.serial.as_deref());
         a.id == b.id && (a.vendor, a.product) == (b.vendor, b.product) && serials.is_none_or(|(a, b)| a == b)
     }
+
+    /// Whether the other says the same of itself. Right after it is plugged, a device may not show all.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.0, &*other.0);
+        (a.class, &a.interfaces) == (b.class, &b.interfaces)
+            && (&a.serial, &a.manufacturer, &a.product_name) == (&b.serial, &b.manufacturer, &b.product_name)
+    }
 }
 
 impl fmt::Display for UsbDevice {

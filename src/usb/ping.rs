@@ -48,7 +48,7 @@ impl UsbPing {
         Self { request, ..self }
     }
 
-    /// How long a device may take to answer.
+    /// How long a device may take to answer: of a real one, in real time whatever the clock.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }

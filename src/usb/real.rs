@@ -2,11 +2,11 @@
 
 use super::backend::{UsbBackend, UsbError, UsbErrorKind, UsbFault, UsbHandle, UsbPoll, UsbStream};
 use super::device::UsbDevice;
-use super::request::{UsbData, UsbRecipient, UsbRequest, UsbRequestKind};
+use super::request::UsbRequest;
 use crate::thread::Thread;
 use futures_core::Stream;
 use nusb::hotplug::{HotplugEvent, HotplugWatch};
-use nusb::transfer::{ControlIn, ControlOut, ControlType, Recipient, TransferError};
+use nusb::transfer::TransferError;
 use nusb::{ErrorKind, MaybeFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -91,6 +91,8 @@ impl UsbHandle for Open {
 
 #[cfg(not(windows))]
 fn control(device: &nusb::Device, asked: &UsbRequest, timeout: Duration) -> Result<Vec<u8>, TransferError> {
+    use super::request::{UsbData, UsbRecipient, UsbRequestKind};
+    use nusb::transfer::{ControlIn, ControlOut, ControlType, Recipient};
     let control_type = match asked.kind {
         UsbRequestKind::Standard => ControlType::Standard,
         UsbRequestKind::Class => ControlType::Class,

@@ -41,10 +41,16 @@ impl State {
         self.subscribers.retain(|head| head.send(News { time, what: what.clone() }).is_ok());
     }
 
-    /// Whether that is news.
+    /// Whether that is news. Not, if a known device only says more of itself: heads are told all the same.
     fn connect(&mut self, device: UsbDevice, time: u64) -> bool {
         match self.present.get(&device.id()) {
-            Some(known) if known.is_same(&device) => return false,
+            Some(known) if known.is_same(&device) => {
+                if !known.says_the_same(&device) {
+                    self.present.insert(device.id(), device.clone());
+                    self.tell(time, What::Connected(device));
+                }
+                return false;
+            }
             Some(_) => self.disconnect(device.id(), time),
             None => false,
         };

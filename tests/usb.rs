@@ -187,6 +187,25 @@ fn one_born_late_or_again_is_told_of_what_is_there() {
 }
 
 #[test]
+fn it_follows_its_process_into_another_group() {
+    let (usb, log) = (FakeUsb::new(), Log::default());
+    usb.at(ms(450)).plug("1-1", board(1));
+    let own = log.clone();
+    let script = Script::new()
+        .birth(|cx| {
+            cx.watch_usb(UsbMatch::new());
+            Ok(())
+        })
+        .life(move |cx| {
+            own.say(format!("{} at {}", cx.usb_devices().len(), cx.now().as_millis()));
+            cx.set_frequency(hz(5));
+            Ok(())
+        });
+    simulated().usb_backend(usb).add_process(script, (hz(10), named("p"))).run_for(ms(601)).assert_clean();
+    assert_eq!(log.take(), ["0 at 0", "0 at 200", "0 at 400", "1 at 600"]);
+}
+
+#[test]
 fn one_can_ask_for_more_and_for_nothing() {
     let (usb, log) = (FakeUsb::new(), Log::default());
     for product in 1..=2 {
@@ -260,6 +279,12 @@ fn on_the_real_clock_a_thread_watches() {
     let lines = log.take();
     let words: Vec<_> = lines.iter().map(|line| line.split(" of ").next().unwrap()).collect();
     assert_eq!(words, ["connected 1209:0001 -", "connected 1209:0002 -", "disconnected 1209:0001 -"]);
+    #[cfg(target_os = "linux")]
+    {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        assert_eq!(names.filter(|name| name.trim() == "usb").count(), 0, "the watcher has ended");
+    }
 }
 
 #[test]

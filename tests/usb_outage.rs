@@ -9,7 +9,8 @@ use polycephaly::prelude::*;
 use polycephaly::usb::{RealUsb, UsbError, UsbErrorKind, UsbHandle, UsbPoll, UsbStream};
 use std::cell::RefCell;
 use std::io::Write;
-use std::sync::Once;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, Once};
 use std::task::Waker;
 
 thread_local! {
@@ -110,6 +111,7 @@ fn after_an_error_of_the_stream_it_lists_at_once_and_watches_anew() {
     usb.at(ms(7150)).break_stream();
     usb.at(ms(7300)).plug("1-2", board(2));
     // The next one comes too soon: it is not watched for an interval.
+    usb.at(ms(7340)).lost().unplug("1-1");
     usb.at(ms(7350)).break_stream();
     usb.at(ms(7400)).plug("1-3", board(3));
     usb.at(ms(12_700)).plug("1-4", board(4));
@@ -120,12 +122,13 @@ fn after_an_error_of_the_stream_it_lists_at_once_and_watches_anew() {
         [
             "connected 1209:0001 - of 7150 at 7200",
             "connected 1209:0002 - of 7300 at 7300",
+            "disconnected 1209:0001 - of 7350 at 7400",
             "connected 1209:0003 - of 12150 at 12200",
             "connected 1209:0004 - of 12700 at 12700"
         ]
     );
     let count = exit.report().usb;
-    assert_eq!((count.errors, count.events, count.reconciled), (2, 2, 2));
+    assert_eq!((count.errors, count.events, count.reconciled), (2, 2, 3));
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn a_main_process_that_requires_usb_makes_the_application_fail() {
     let usb = FakeUsb::new();
     usb.at(ms(0)).fail_list(UsbErrorKind::Denied);
     let log = Log::default();
-    let exit = simulated().usb_backend(usb).add_main(Keeper::all(&log), (hz(10), UsbRequired)).run();
+    let exit = simulated().usb_backend(usb).add_main(Keeper::all(&log), (hz(10), UsbRequired)).run_for(secs(9));
     assert_eq!(exit.code(), 1);
     assert!(exit.to_string().contains("the script says so: Denied"), "{exit}");
 }
@@ -219,4 +222,31 @@ fn a_backend_that_panics_ends_the_watcher_and_nothing_else() {
     }
     running.step();
     running.finish().assert_clean();
+}
+
+/// A broken controller can hold whoever reads the bus in the kernel.
+#[test]
+fn a_bus_that_never_answers_does_not_hold_up_the_end() {
+    struct Stuck(Mutex<Receiver<()>>);
+    impl UsbBackend for Stuck {
+        fn watch(&self, _: Duration) -> Result<Box<dyn UsbStream>, UsbError> {
+            Err(UsbError::new(UsbErrorKind::Other, "stuck"))
+        }
+        fn list(&self, _: Duration) -> Result<Vec<UsbDevice>, UsbError> {
+            let _ = self.0.lock().unwrap().recv();
+            Ok(Vec::new())
+        }
+        fn open(&self, _: &UsbDevice, _: &Thread) -> Result<Box<dyn UsbHandle>, UsbError> {
+            unreachable!("there is nothing to open")
+        }
+    }
+    let (free, held) = channel();
+    let log = Log::default();
+    let application = Application::new().ctrl_c(false).usb_backend(Stuck(Mutex::new(held)));
+    let mut running = application.add_process(Keeper::all(&log), hz(100)).build().unwrap();
+    while running.report().usb.errors == 0 {
+        assert!(running.step());
+    }
+    running.finish().assert_clean();
+    drop(free);
 }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Counts of one run. Every change of what is plugged is in exactly one of `events` less `duplicates`, `listed` and
-/// `reconciled`; every ping of a device in exactly one of `pongs`, `comms_errors`, `device_errors` and `races`.
+/// Counts of one run. A change of what is plugged is first seen by an event (`events` less `duplicates`), by the first list
+/// (`listed`) or by a later one (`reconciled`). A ping of a device that came to its end is in exactly one of `pongs`,
+/// `comms_errors`, `device_errors` and `races`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UsbCount {

@@ -12,8 +12,9 @@ use crate::cause::message_of;
 use crate::clock::nanos;
 use crate::control::Control;
 use crate::thread::Thread;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use parking_lot::Mutex;
+use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -26,6 +27,9 @@ const NEVER: u64 = u64::MAX;
 
 /// How often all devices are listed, unless set: so long may a lost event go unnoticed.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the end of the application waits for the watcher: a broken controller may hold it in the kernel.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// See the module's documentation. Shared by all heads.
 pub(crate) struct Hub {
@@ -44,7 +48,7 @@ enum Driver {
     /// Nobody: nobody has asked for devices so far.
     Idle,
     /// A thread of its own.
-    Thread { line: Arc<Line>, running: JoinHandle<()> },
+    Thread { line: Arc<Line>, running: JoinHandle<()>, ended: Receiver<Infallible> },
     /// Simulated: whoever wants to know, at the very instants at which a thread would have looked.
     Script { watcher: Watcher, waker: Waker, last: u64 },
     /// Nobody, and it will stay so.
@@ -172,8 +176,13 @@ impl Hub {
         let line = Arc::new(Line::default());
         control.add_child(Arc::downgrade(&(line.clone() as Arc<dyn Wake>)));
         let (hub, control, own) = (Arc::downgrade(self), control.clone(), line.clone());
-        match std::thread::Builder::new().name("usb".into()).spawn(move || run(watcher, &hub, &control, &own)) {
-            Ok(running) => Driver::Thread { line, running },
+        let (alive, ended) = crossbeam_channel::bounded::<Infallible>(0);
+        let work = move || {
+            run(watcher, &hub, &control, &own);
+            drop(alive);
+        };
+        match std::thread::Builder::new().name("usb".into()).spawn(work) {
+            Ok(running) => Driver::Thread { line, running, ended },
             Err(error) => {
                 tracing::error!(%error, "USB devices are not watched: there is no thread to be had");
                 self.state.lock().outage = Some(UsbError::new(UsbErrorKind::Other, error.to_string()));
@@ -230,10 +239,15 @@ impl Hub {
         }
         self.due.store(NEVER, Relaxed);
         let driver = std::mem::replace(&mut *self.driver.lock(), Driver::Off);
-        if let Driver::Thread { line, running } = driver {
+        if let Driver::Thread { line, running, ended } = driver {
             line.stop.store(true, Relaxed);
             line.bell.ring();
-            let _ = running.join();
+            match ended.recv_timeout(PATIENCE) {
+                Err(RecvTimeoutError::Timeout) => {
+                    tracing::warn!(waited = ?PATIENCE, "the USB watcher does not end, for the system does not answer: it is left behind");
+                }
+                _ => drop(running.join()),
+            }
         }
     }
 }

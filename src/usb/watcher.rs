@@ -6,6 +6,7 @@ use super::device::{UsbDevice, UsbId};
 use crossbeam_channel::Sender;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -41,50 +42,42 @@ impl State {
         self.subscribers.retain(|head| head.send(News { time, what: what.clone() }).is_ok());
     }
 
-    /// Whether that is news. Not, if a known device only says more of itself: heads are told all the same.
-    fn connect(&mut self, device: UsbDevice, time: u64) -> bool {
-        match self.present.get(&device.id()) {
+    /// How many changes that is. None, if a known device only says more of itself: heads are told all the same.
+    fn connect(&mut self, device: UsbDevice, time: u64) -> u64 {
+        let before = match self.present.get(&device.id()) {
             Some(known) if known.is_same(&device) => {
                 if !known.says_the_same(&device) {
                     self.present.insert(device.id(), device.clone());
                     self.tell(time, What::Connected(device));
                 }
-                return false;
+                return 0;
             }
             Some(_) => self.disconnect(device.id(), time),
-            None => false,
+            None => 0,
         };
         self.present.insert(device.id(), device.clone());
         self.tell(time, What::Connected(device));
-        true
+        before + 1
     }
 
-    /// Whether that is news.
-    fn disconnect(&mut self, id: UsbId, time: u64) -> bool {
-        let Some(device) = self.present.shift_remove(&id) else { return false };
+    /// How many changes that is.
+    fn disconnect(&mut self, id: UsbId, time: u64) -> u64 {
+        let Some(device) = self.present.shift_remove(&id) else { return 0 };
         self.tell(time, What::Disconnected(device));
-        true
+        1
     }
 
-    fn event(&mut self, is_news: bool) {
+    fn event(&mut self, changes: u64) {
         self.count.events += 1;
-        self.count.duplicates += u64::from(!is_news);
+        self.count.duplicates += u64::from(changes == 0);
     }
 
     /// Makes what is known equal to a list: how many changes that took.
     fn adopt(&mut self, list: Vec<UsbDevice>, time: u64) -> u64 {
-        let listed: IndexMap<UsbId, &UsbDevice> = list.iter().map(|device| (device.id(), device)).collect();
-        let gone: Vec<UsbId> = self
-            .present
-            .iter()
-            .filter(|(id, known)| listed.get(*id).is_none_or(|device| !device.is_same(known)))
-            .map(|(id, _)| *id)
-            .collect();
-        let changes = gone.len() as u64;
-        for id in gone {
-            self.disconnect(id, time);
-        }
-        changes + list.into_iter().map(|device| u64::from(self.connect(device, time))).sum::<u64>()
+        let listed: HashSet<UsbId> = list.iter().map(UsbDevice::id).collect();
+        let gone: Vec<UsbId> = self.present.keys().filter(|id| !listed.contains(*id)).copied().collect();
+        let gone: u64 = gone.into_iter().map(|id| self.disconnect(id, time)).sum();
+        gone + list.into_iter().map(|device| self.connect(device, time)).sum::<u64>()
     }
 }
 
@@ -146,13 +139,13 @@ impl Watcher {
             match stream.poll(Duration::from_nanos(now), waker) {
                 UsbPoll::Connected(device) => {
                     let mut state = state.lock();
-                    let is_news = state.connect(device, now);
-                    state.event(is_news);
+                    let changes = state.connect(device, now);
+                    state.event(changes);
                 }
                 UsbPoll::Disconnected(id) => {
                     let mut state = state.lock();
-                    let is_news = state.disconnect(id, now);
-                    state.event(is_news);
+                    let changes = state.disconnect(id, now);
+                    state.event(changes);
                 }
                 UsbPoll::Wait { until } => return until.map_or(NEVER, crate::clock::nanos),
                 UsbPoll::Failed(error) => {
@@ -199,5 +192,59 @@ impl Watcher {
                 state.outage = Some(error);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: u64, product: u16) -> UsbDevice {
+        UsbDevice::new(1, product).with_id(UsbId::new(id))
+    }
+
+    /// What heads are told, as `+product` and `-product`.
+    fn told(change: impl FnOnce(&mut State)) -> Vec<String> {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let mut state = State { subscribers: vec![sender], ..State::default() };
+        change(&mut state);
+        let say = |news: News| match news.what {
+            What::Connected(device) => format!("+{}", device.product()),
+            What::Disconnected(device) => format!("-{}", device.product()),
+            What::Outage(error) => error.to_string(),
+        };
+        receiver.try_iter().map(say).collect()
+    }
+
+    #[test]
+    fn a_list_is_adopted_with_as_few_words_as_it_takes() {
+        let lines = told(|state| {
+            assert_eq!(state.adopt(vec![device(1, 10), device(2, 20), device(3, 30)], 0), 3);
+            assert_eq!(state.adopt(vec![device(3, 30), device(2, 20), device(1, 10)], 0), 0);
+            assert_eq!(state.adopt(vec![device(4, 40), device(2, 20)], 0), 3);
+        });
+        assert_eq!(lines, ["+10", "+20", "+30", "-10", "-30", "+40"]);
+    }
+
+    #[test]
+    fn an_id_that_comes_back_for_another_device_is_two_changes() {
+        let by_list = told(|state| {
+            state.adopt(vec![device(1, 10), device(2, 20)], 0);
+            assert_eq!(state.adopt(vec![device(1, 11), device(2, 20)], 0), 2);
+        });
+        let by_event = told(|state| {
+            state.adopt(vec![device(1, 10), device(2, 20)], 0);
+            assert_eq!(state.connect(device(1, 11), 0), 2);
+        });
+        assert_eq!((by_list, by_event.clone()), (by_event, ["+10", "+20", "-10", "+11"].map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn who_does_not_listen_any_more_is_forgotten() {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        let mut state = State { subscribers: vec![sender], ..State::default() };
+        drop(receiver);
+        state.connect(device(1, 10), 0);
+        assert!(state.subscribers.is_empty());
     }
 }

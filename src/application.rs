@@ -1,5 +1,8 @@
 //! The builder of an application.
 
+#[cfg(feature = "usb")]
+mod usb;
+
 use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::control::{Control, DeadLetter, DeadLetterHook};

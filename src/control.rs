@@ -65,6 +65,9 @@ pub(crate) struct Control {
     pub(crate) crowd: Crowd,
     /// All child threads, to be woken when their deadlines move.
     children: Mutex<Vec<Weak<dyn Wake>>>,
+    /// The watcher of USB devices, which this floor does not know.
+    #[cfg(feature = "usb")]
+    pub(crate) usb: OnceLock<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// The first cause of the end, and what came after it.
@@ -142,6 +145,8 @@ impl Control {
             horizon: AtomicU64::new(0),
             crowd: Crowd::default(),
             children: Mutex::default(),
+            #[cfg(feature = "usb")]
+            usb: OnceLock::new(),
         })
     }
 

@@ -170,6 +170,12 @@ impl Inbox {
         Ok(!std::mem::replace(&mut waiting.ready, true))
     }
 
+    /// Whether one more would be taken in.
+    #[cfg(feature = "usb")]
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.lock().events.len() < EVENT_LIMIT
+    }
+
     pub(crate) fn refuse(&self) {
         self.0.lock().count.refused += 1;
     }

@@ -60,6 +60,9 @@ pub(crate) struct Group {
     pub(crate) active: bool,
     pub(crate) stats: GroupStats,
     pub(crate) meter: Meter,
+    /// Whether it tells processes about USB devices.
+    #[cfg(feature = "usb")]
+    polls_usb: bool,
 }
 
 impl Group {
@@ -83,6 +86,8 @@ impl Group {
             active: plan.has_systems,
             stats: GroupStats::default(),
             meter: Meter::new(Budget::none()),
+            #[cfg(feature = "usb")]
+            polls_usb: false,
             key,
         }
     }
@@ -93,6 +98,14 @@ impl Group {
         self.next = 0;
         self.next_due = self.grid.due(0);
         self.last = epoch;
+    }
+
+    /// From the next tick on, it tells processes about USB devices.
+    #[cfg(feature = "usb")]
+    pub(crate) fn poll_usb(&mut self) {
+        if !std::mem::replace(&mut self.polls_usb, true) {
+            self.schedule.add_systems(crate::systems::usb_poll::system.in_set(Step::Poll));
+        }
     }
 
     /// Goes on with the first tick due strictly after `now`.
@@ -231,6 +244,6 @@ fn new_schedule() -> Schedule {
     schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..Default::default() });
     schedule.remove_build_pass::<AutoInsertApplyDeferredPass>();
     schedule.add_build_pass(AsRegistered);
-    schedule.configure_sets((Step::Live, Step::Settle).chain());
+    schedule.configure_sets((Step::Poll, Step::Live, Step::Settle).chain());
     schedule
 }

@@ -62,6 +62,8 @@ pub mod timer;
 // Floor 3: what runs in a tick, and the outside world.
 pub mod signals;
 pub mod systems;
+#[cfg(feature = "usb")]
+pub mod usb;
 pub mod watchdog;
 
 // Floor 4: the roof.
@@ -118,6 +120,11 @@ pub mod prelude {
     pub use crate::time::Time;
     pub use crate::timer::TimerId;
     pub use crate::topic::{Latest, Topic};
+    #[cfg(feature = "usb")]
+    pub use crate::usb::{
+        FakeAnswer, FakeUsb, UsbBackend, UsbDevice, UsbEvent, UsbFault, UsbMatch, UsbPing, UsbPong, UsbRequest,
+        UsbRequired, UsbTrouble,
+    };
     pub use crate::watchdog::Watchdog;
     pub use bevy_ecs;
     pub use bevy_ecs::prelude::*;

@@ -250,6 +250,9 @@ pub(crate) struct Belongings<P: Process> {
     /// Its child threads, and what it shares with them: its locks among others.
     pub(crate) children: Vec<Child>,
     pub(crate) family: Option<Arc<Family>>,
+    /// What it wants to know of USB devices, which this floor does not know.
+    #[cfg(feature = "usb")]
+    pub(crate) usb: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// What an event calls.
@@ -285,6 +288,8 @@ impl<P: Process> Default for Belongings<P> {
             owed: Vec::new(),
             children: Vec::new(),
             family: None,
+            #[cfg(feature = "usb")]
+            usb: None,
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::switchboard::SignalCount;
 use crate::systems::fallback::SystemFailures;
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
+#[cfg(feature = "usb")]
+use crate::usb::UsbCount;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -61,6 +63,10 @@ pub struct Report {
     pub signals: Vec<SignalCount>,
     /// Signals of the whole OS process that were taken as one with others of their number, as hundreds waited.
     pub merged_signals: u64,
+    /// USB devices, for all who watch or ping them.
+    #[cfg(feature = "usb")]
+    #[serde(default)]
+    pub usb: UsbCount,
 }
 
 /// One head.

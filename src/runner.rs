@@ -68,6 +68,9 @@ pub(crate) struct Runner {
     /// Whether its motors have been told to be off.
     safe: bool,
     pub(crate) load: Load,
+    /// Whether a process of this head watches USB.
+    #[cfg(feature = "usb")]
+    polls_usb: bool,
     /// What paces it, if it does not go by the clock.
     pub(crate) pacer: Option<Pacer>,
 }
@@ -99,6 +102,8 @@ impl Runner {
             prepared: EntityHashMap::default(),
             safe: false,
             load: Load::default(),
+            #[cfg(feature = "usb")]
+            polls_usb: false,
             pacer: None,
         }
     }

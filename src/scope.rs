@@ -78,6 +78,9 @@ pub(crate) enum Change {
     Options { key: GroupKey, options: GroupOptions },
     /// Pause or resume.
     Pause { key: GroupKey, paused: bool },
+    /// Somebody watches USB: all groups of this head need the system that tells him.
+    #[cfg(feature = "usb")]
+    PollUsb,
 }
 
 /// What a hook has come to: its result, or its panic.

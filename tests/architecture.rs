@@ -59,7 +59,7 @@ const FLOORS: &[&[&str]] = &[
         "wire",
     ],
     &["ask", "context", "failure", "lock", "mailing", "process", "scope", "thread", "time", "timer"],
-    &["signals", "systems", "watchdog"],
+    &["signals", "systems", "usb", "watchdog"],
     &["application", "crew", "exit", "group", "handle", "head", "report", "runner", "running"],
 ];
 

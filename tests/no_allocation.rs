@@ -104,6 +104,34 @@ fn a_tick_without_mail_allocates_nothing() {
     assert_eq!(running.get::<Link>("link-3").unwrap().rang, 2199);
 }
 
+#[cfg(feature = "usb")]
+#[test]
+fn a_tick_that_looks_for_news_of_usb_allocates_nothing() {
+    #[derive(Component)]
+    struct Watch(u64);
+    impl Process for Watch {
+        fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+            cx.watch_usb(UsbMatch::new());
+            cx.on_event("connected", |watch, _, _| {
+                watch.0 += 1;
+                Ok(())
+            });
+            Ok(())
+        }
+    }
+    let usb = FakeUsb::new();
+    usb.now().plug("1-1", UsbDevice::new(0x1209, 1));
+    // A list is none of a tick's business, but on the simulated clock it is done in one.
+    let application = Application::new().clock(Clock::simulated()).usb_backend(usb.clone());
+    let application = application.usb_interval(Duration::from_secs(3600));
+    let mut running = application.add_process(Watch(0), (hz(1000), Name::new("watch"))).build().unwrap();
+    assert_eq!(steady(&mut running), 0);
+    assert_eq!(running.get::<Watch>("watch").unwrap().0, 1, "it does watch");
+    usb.now().plug("1-2", UsbDevice::new(0x1209, 1));
+    running.run_for(Duration::from_millis(2));
+    assert_eq!(running.get::<Watch>("watch").unwrap().0, 2, "and still does");
+}
+
 #[test]
 fn a_tick_with_mail_allocates_nothing() {
     let mut running = application(20);

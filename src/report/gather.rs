@@ -12,6 +12,8 @@ use crate::runner::Runner;
 use crate::scope::{self, Forgotten};
 use crate::switchboard;
 use crate::systems::fallback::{self, SystemFailures};
+#[cfg(feature = "usb")]
+use crate::usb;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -42,6 +44,8 @@ pub(crate) fn of(crew: &mut Crew) -> Report {
         unmatched: control.unmatched.load(Relaxed),
         signals: control.switchboard.counts(),
         merged_signals: switchboard::lost(),
+        #[cfg(feature = "usb")]
+        usb: usb::Hub::of(&control).count(),
         ..Report::default()
     };
     let mut processes = Vec::new();

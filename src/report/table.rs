@@ -8,6 +8,8 @@ use crate::pace::PaceReport;
 use crate::switchboard::SignalCount;
 use crate::thread::ThreadCount;
 use crate::topic::TopicCount;
+#[cfg(feature = "usb")]
+use crate::usb::UsbCount;
 use std::fmt;
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ impl fmt::Display for Report {
                 "{} time(s) a head stood still, {} request(s) to force the end refused",
                 self.stalls, self.refused_forces
             )?;
+        }
+        #[cfg(feature = "usb")]
+        if self.usb != UsbCount::default() {
+            writeln!(f, "{}", self.usb)?;
         }
         if self.refused_births + self.slow_births > 0 {
             writeln!(f, "{} birth(s) refused, {} took long", self.refused_births, self.slow_births)?;

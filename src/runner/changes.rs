@@ -38,6 +38,11 @@ impl Runner {
                 self.activate(group as usize);
             }
             Change::Options { key, options } => self.configure(key, &options),
+            #[cfg(feature = "usb")]
+            Change::PollUsb => {
+                self.polls_usb = true;
+                self.groups.iter_mut().for_each(Group::poll_usb);
+            }
             Change::Pause { key, paused } => {
                 let index = placement::find_group(&mut self.world, key) as usize;
                 self.adopt_groups();
@@ -63,6 +68,10 @@ impl Runner {
             scope::of(&mut self.world).groups.borrow()[known..].iter().map(|entry| entry.key.clone()).collect();
         let beat = &self.beat;
         self.groups.extend(keys.into_iter().map(|key| Group::new(key, GroupPlan::default(), beat.clone(), epoch)));
+        #[cfg(feature = "usb")]
+        if self.polls_usb {
+            self.groups[known..].iter_mut().for_each(Group::poll_usb);
+        }
     }
 
     fn configure(&mut self, key: GroupKey, options: &GroupOptions) {

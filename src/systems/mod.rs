@@ -1,6 +1,6 @@
 //! What runs in a tick, one file a system.
 //!
-//! Each group's schedule holds, in this order: per process type the mailman and its `life`, then the user's systems where
+//! Each group's schedule holds, in this order: news of USB devices where somebody wants them, per process type the mailman and its `life`, then the user's systems where
 //! they ordered them, then `settle`, which calls the janitor and carries out deaths and births.
 
 pub mod birth;
@@ -20,12 +20,16 @@ pub(crate) mod row;
 pub(crate) mod settle;
 pub(crate) mod shutdown;
 pub mod threads;
+#[cfg(feature = "usb")]
+pub(crate) mod usb_poll;
 
 use bevy_ecs::schedule::SystemSet;
 
-/// The parts of a tick.
+/// The parts of a tick, in order.
 #[derive(SystemSet, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Step {
+    /// News of USB devices, where somebody watches them.
+    Poll,
     /// Lives and user systems.
     Live,
     /// Lives alone, inside of that.

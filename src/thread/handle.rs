@@ -99,6 +99,11 @@ impl Thread {
         Duration::from_nanos(self.instant())
     }
 
+    #[cfg(feature = "usb")]
+    pub(crate) fn control(&self) -> &crate::control::Control {
+        &self.family.control
+    }
+
     fn instant(&self) -> u64 {
         self.family.control.timeline().now()
     }
@@ -117,9 +122,14 @@ impl Thread {
         let passed = now.saturating_sub(last) / step;
         let next = last.saturating_add(step.saturating_mul(passed + 1));
         self.beat.set(Some(next));
+        self.sleep_until(next)
+    }
+
+    /// Sleeps until an instant, or its end. Whether it is to go on.
+    pub(crate) fn sleep_until(&self, instant: u64) -> bool {
         // One that is told to end and goes on all the same sleeps on, or it would hold up simulated time for ever.
-        while self.instant() < next {
-            self.shared.park_until(next);
+        while self.instant() < instant {
+            self.shared.park_until(instant);
             if !self.is_active() {
                 return false;
             }

@@ -3,6 +3,8 @@
 
 pub(crate) mod child;
 pub(crate) mod logs;
+#[cfg(feature = "usb")]
+pub(crate) mod usb;
 
 use polycephaly::prelude::*;
 use std::sync::{Arc, Mutex};

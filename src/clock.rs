@@ -148,12 +148,21 @@ impl Timeline {
 
     /// Sleeps until application time `deadline`, or until the bell rings. Simulated time never sleeps: its driver jumps.
     pub(crate) fn sleep_until(&self, deadline: Option<u64>, bell: &Bell) -> Woken {
+        self.sleep_and_spin(deadline, 0, bell)
+    }
+
+    /// The same, without sleeping for the last `spin` nanoseconds of real time.
+    pub(crate) fn sleep_and_spin(&self, deadline: Option<u64>, spin: u64, bell: &Bell) -> Woken {
         let real = match &self.source {
             Source::Real { origin } => deadline.map(|at| at.saturating_add(origin.load(Ordering::Relaxed))),
             Source::Scaled(pace) => deadline.map(|at| pace.read().real_at(at)),
             Source::Simulated { .. } => return Woken::Deadline,
         };
-        bell.wait_until(real.filter(|&at| at != u64::MAX))
+        let real = real.filter(|&at| at != u64::MAX);
+        match (bell.wait_until(real.map(|at| at.saturating_sub(spin))), real) {
+            (Woken::Deadline, Some(at)) if spin > 0 => bell.spin_until(at),
+            (woken, _) => woken,
+        }
     }
 
     /// Changes the speed of a scaled clock from this instant on. `Ok(false)` on any other clock.

@@ -64,6 +64,10 @@ pub struct HeadReport {
     pub name: String,
     /// Whether it did not answer: then nothing more is known of it.
     pub lost: bool,
+    /// What its thread got of its [`RealTime`](crate::realtime::RealTime) settings.
+    pub realtime: Vec<String>,
+    /// What it asked for and did not get, each with the reason and the way out.
+    pub refused: Vec<String>,
 }
 
 /// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped` and `paused`.

@@ -2,7 +2,6 @@
 
 mod changes;
 
-use crate::bell;
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
@@ -10,6 +9,7 @@ use crate::group::{Group, GroupPlan};
 use crate::key::GroupKey;
 use crate::link::Link;
 use crate::post::Address;
+use crate::realtime::Grant;
 use crate::scope::{self, Lent, Outcome, Scope};
 use crate::systems::shutdown::{self, Doomed};
 use crate::systems::{debut, fallback, mailman, placement, rebirth, settle};
@@ -63,6 +63,8 @@ pub(crate) struct Runner {
     prepared: HashMap<Entity, Outcome>,
     /// Whether its motors have been told to be off.
     safe: bool,
+    /// What its thread got of its real-time settings. Dropped last: until then, all that is here has them.
+    pub(crate) grant: Grant,
 }
 
 /// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
@@ -91,6 +93,7 @@ impl Runner {
             busy_until: 0,
             prepared: HashMap::new(),
             safe: false,
+            grant: Grant::default(),
         }
     }
 
@@ -342,15 +345,8 @@ impl Runner {
     /// Sleeps until `deadline`, or until the bell rings; returns the time.
     pub(crate) fn sleep_until(&self, deadline: Option<u64>) -> u64 {
         self.link.set_awake(false);
-        self.control.timeline().sleep_until(deadline, &self.link.bell);
+        self.control.timeline().sleep_and_spin(deadline, self.grant.spin, &self.link.bell);
         self.link.set_awake(true);
         self.control.timeline().now()
-    }
-
-    /// Readies this thread for sharp deadlines.
-    pub(crate) fn sharpen(&self) {
-        if !self.control.timeline().is_simulated() {
-            bell::sharpen_sleep();
-        }
     }
 }

@@ -13,7 +13,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What one head knows.
+#[derive(Default)]
 struct Part {
+    realtime: Vec<String>,
+    refused: Vec<String>,
     groups: Vec<GroupReport>,
     /// With the numbers of their births.
     processes: Vec<(u64, ProcessReport)>,
@@ -41,8 +44,9 @@ pub(crate) fn of(crew: &mut Crew) -> Report {
     let mut processes = Vec::new();
     let here = crew.here.len();
     for ((number, part), link) in crew.each(part).into_iter().enumerate().zip(control.links()) {
-        report.heads.push(HeadReport { name: link.name.to_string(), lost: part.is_none() });
-        let Some(part) = part else { continue };
+        let (lost, part) = (part.is_none(), part.unwrap_or_default());
+        let (realtime, refused) = (part.realtime, part.refused);
+        report.heads.push(HeadReport { name: link.name.to_string(), lost, realtime, refused });
         report.groups.extend(part.groups);
         processes.extend(part.processes);
         report.forgotten += part.forgotten;
@@ -63,6 +67,8 @@ fn part(head: &mut Runner) -> Part {
     let groups = groups(head);
     let scope = scope::of(&mut head.world);
     Part {
+        realtime: head.grant.got.clone(),
+        refused: head.grant.refused.clone(),
         groups,
         processes,
         forgotten: scope.graveyard.borrow().forgotten,

@@ -1,6 +1,6 @@
 //! The report as a table, for people.
 
-use super::{GroupReport, ProcessReport, Report};
+use super::{GroupReport, HeadReport, ProcessReport, Report};
 use crate::budget::Misses;
 use crate::event::EventCount;
 use crate::mailbox::MailCount;
@@ -21,9 +21,7 @@ impl fmt::Display for Report {
             let publisher = publisher.as_deref().unwrap_or("nobody");
             writeln!(f, "topic {name}: {published} time(s), last by {publisher}, {takeovers} change(s) of publisher")?;
         }
-        for head in self.heads.iter().filter(|head| head.lost) {
-            writeln!(f, "head {} did not answer: nothing more is known of it", head.name)?;
-        }
+        self.heads.iter().try_for_each(|head| write_head(f, head))?;
         for system in &self.systems {
             writeln!(f, "system {} failed {} time(s), last: {}", system.name, system.failures, system.last)?;
         }
@@ -114,6 +112,17 @@ impl Report {
         let more = self.processes.len().saturating_sub(SHOWN) as u64 + self.forgotten.processes;
         if more > 0 { writeln!(f, "and {more} more processes") } else { Ok(()) }
     }
+}
+
+fn write_head(f: &mut fmt::Formatter<'_>, head: &HeadReport) -> fmt::Result {
+    let HeadReport { name, lost, realtime, refused } = head;
+    if *lost {
+        writeln!(f, "head {name} did not answer: nothing more is known of it")?;
+    }
+    if !realtime.is_empty() {
+        writeln!(f, "head {name} runs in real time: {}", realtime.join(", "))?;
+    }
+    refused.iter().try_for_each(|refusal| writeln!(f, "head {name} was refused: {refusal}"))
 }
 
 fn write_misses(f: &mut fmt::Formatter<'_>, what: &str, misses: Misses) -> fmt::Result {

@@ -2,6 +2,7 @@
 
 use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
 use crate::post::{Address, Post};
+use crate::realtime::Civil;
 use crate::scope::{self, Outcome};
 use crate::systems::birth;
 use bevy_ecs::entity::Entity;
@@ -75,14 +76,18 @@ pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> HashMap<Entity, Ou
     let mut outcomes = HashMap::new();
     for some in wanted.chunks(AT_ONCE) {
         let entities: Vec<Entity> = some.iter().map(|&(entity, _)| entity).collect();
-        let rows = world.entity_mut(&*entities);
+        let (rows, civil) = (world.entity_mut(&*entities), Civil::of_this_thread());
         std::thread::scope(|threads| {
             let running: Vec<_> = rows
                 .into_iter()
                 .zip(some)
                 .map(|(mut row, &(entity, kind))| {
-                    let prepare = kinds[kind as usize].prepare;
-                    (entity, threads.spawn(move || prepare(&mut row)))
+                    let (prepare, civil) = (kinds[kind as usize].prepare, civil.clone());
+                    let work = move || {
+                        civil.enter();
+                        prepare(&mut row)
+                    };
+                    (entity, threads.spawn(work))
                 })
                 .collect();
             outcomes.extend(running.into_iter().map(|(entity, thread)| (entity, thread.join().and_then(|it| it))));

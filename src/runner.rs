@@ -2,6 +2,7 @@
 
 mod changes;
 
+use crate::bell::Woken;
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
@@ -311,13 +312,14 @@ impl Runner {
         if self.rests() && horizon == NEVER {
             return Pass::Idle;
         }
-        let now = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
+        let (woken, now) = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
         match next {
             Some(start) if now >= start => {
                 self.run_due(now);
                 Pass::Ran
             }
-            None if now >= horizon => Pass::Horizon,
+            // Not when somebody has rung as well: that ring is taken, and whoever rests here would not hear of it.
+            None if now >= horizon && woken == Woken::Deadline => Pass::Horizon,
             _ => Pass::Rung,
         }
     }
@@ -342,11 +344,30 @@ impl Runner {
         }
     }
 
-    /// Sleeps until `deadline`, or until the bell rings; returns the time.
-    pub(crate) fn sleep_until(&self, deadline: Option<u64>) -> u64 {
+    /// Sleeps until `deadline`, or until the bell rings; returns which it was, and the time.
+    fn sleep_until(&self, deadline: Option<u64>) -> (Woken, u64) {
         self.link.set_awake(false);
-        self.control.timeline().sleep_and_spin(deadline, self.grant.spin, &self.link.bell);
+        let woken = self.control.timeline().sleep_and_spin(deadline, self.grant.spin, &self.link.bell);
         self.link.set_awake(true);
-        self.control.timeline().now()
+        (woken, self.control.timeline().now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::frequency::hz;
+
+    #[test]
+    fn who_rings_at_the_horizon_is_heard() {
+        let control = Control::new();
+        control.start_clock(Clock::real());
+        let link = control.add_link("main");
+        let mut runner = Runner::new(control.clone(), link.clone(), hz(30));
+        runner.start(0);
+        control.horizon.store(1, Relaxed);
+        link.bell.ring();
+        assert_eq!([runner.pass(), runner.pass()], [Pass::Rung, Pass::Horizon]);
     }
 }

@@ -76,8 +76,7 @@ mod peers {
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    let mut ways: Vec<(&'static str, rounds::Way)> = vec![(rounds::WAKE_UP, rounds::bare_loop)];
-    ways.extend(rounds::OURS);
+    let mut ways = rounds::WAYS.to_vec();
     ways.push(("bevy_app_runner", peers::bevy_app));
     ways.push(("tokio_interval", peers::tokio));
     rounds::run("Lateness of ticks at 1000 Hz, beside a bare loop, bevy_app and tokio.", &ways)

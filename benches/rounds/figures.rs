@@ -1,11 +1,9 @@
 //! What becomes of rounds: one line for each way, and what is asked of them.
 
-use super::{BESIDE, END, HEAD, Round, WARM};
+use super::ours::{BESIDE, BESIDE_FIFO, HEAD, HEAD_FIFO};
+use super::{END, LOOP, LOOP_FIFO, Round, WARM};
 use std::collections::HashSet;
 use std::fmt;
-
-/// The name of the yardstick.
-pub(crate) const WAKE_UP: &str = "loop";
 
 /// By how much two medians of lateness may differ before that is called drift, in µs a round.
 const STEADY: f64 = 50.0;
@@ -100,7 +98,6 @@ fn median(values: &[u64]) -> u64 {
 /// What is asked of a head, and whether it is so.
 pub(crate) fn verdicts(lines: &[Line]) -> Vec<String> {
     let line = |name| lines.iter().find(|line| line.name == name).expect("it is always measured");
-    let (bare, head, beside) = (line(WAKE_UP), line(HEAD), line(BESIDE));
     let kept = |kept: bool| if kept { "kept" } else { "MISSED" };
     let ratio = |a: &Line, b: &Line, what: &str, share: f64, limit: f64| {
         let ratio = a.ratio(b, share);
@@ -111,17 +108,20 @@ pub(crate) fn verdicts(lines: &[Line]) -> Vec<String> {
         let (lost, limit) = (a.lost(), b.lost() + 1);
         format!("{}: lost {lost}, budget {limit}: {}", a.name, kept(lost <= limit))
     };
-    let drift = head.drift();
-    vec![
-        ratio(head, bare, "p50", 0.5, 1.1),
-        ratio(head, bare, "p99", 0.99, 1.25),
-        lost(head, bare),
-        format!(
-            "{}: drift {drift:.1} us a round, budget none (under {STEADY}): {}",
-            head.name,
-            kept(drift.abs() < STEADY)
-        ),
-        ratio(beside, head, "p99", 0.99, 1.25),
-        lost(beside, head),
-    ]
+    let mut told = Vec::new();
+    for [bare, head, beside] in [[LOOP, HEAD, BESIDE], [LOOP_FIFO, HEAD_FIFO, BESIDE_FIFO]] {
+        let (bare, head, beside) = (line(bare), line(head), line(beside));
+        told.extend([
+            ratio(head, bare, "p50", 0.5, 1.1),
+            ratio(head, bare, "p99", 0.99, 1.25),
+            lost(head, bare),
+            ratio(beside, head, "p99", 0.99, 1.25),
+            lost(beside, head),
+        ]);
+        for line in [head, beside] {
+            let (drift, kept) = (line.drift(), kept(line.drift().abs() < STEADY));
+            told.push(format!("{}: drift {drift:.1} us a round, budget none (under {STEADY}): {kept}", line.name));
+        }
+    }
+    told
 }

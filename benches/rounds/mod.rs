@@ -4,14 +4,22 @@
 mod figures;
 mod ours;
 
-pub(crate) use figures::{Line, WAKE_UP, verdicts};
-pub(crate) use ours::{BESIDE, HEAD, OURS};
-
+use figures::{Line, verdicts};
 use rustix::thread::{ClockId, clock_nanosleep_absolute, set_current_timer_slack};
 use rustix::time::{Timespec, clock_gettime};
 use std::num::NonZeroU64;
 use std::process::ExitCode;
 use std::time::Duration;
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
+
+/// The names of the yardsticks.
+const LOOP: &str = "loop";
+const LOOP_FIFO: &str = "loop_fifo";
+/// The priority of whatever has one.
+const PRIORITY: u8 = 80;
 
 /// Nanoseconds between two ticks.
 pub(crate) const PERIOD: u64 = 1_000_000;
@@ -74,9 +82,33 @@ impl Round {
 pub(crate) type Way = fn() -> Round;
 
 /// The yardstick: sleeps until absolute instants, and does nothing else.
-pub(crate) fn bare_loop() -> Round {
+fn bare_loop() -> Round {
     sleep_and_do(|_| ())
 }
+
+/// The same with real-time priority.
+fn bare_loop_fifo() -> Round {
+    let fifo = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    // On a thread of its own, so that it need not be taken back.
+    let thread = std::thread::spawn(move || {
+        let priority = ThreadPriority::try_from(PRIORITY).expect("within its range");
+        let set = set_thread_priority_and_policy(thread_native_id(), priority, fifo);
+        Round { refused: set.err().map(|error| error.to_string()), ..bare_loop() }
+    });
+    thread.join().expect("nothing there panics")
+}
+
+/// What is measured here.
+pub(crate) const WAYS: [(&str, Way); 8] = [
+    (LOOP, bare_loop),
+    (LOOP_FIFO, bare_loop_fifo),
+    ours::WAYS[0],
+    ours::WAYS[1],
+    ours::WAYS[2],
+    ours::WAYS[3],
+    ours::WAYS[4],
+    ours::WAYS[5],
+];
 
 /// The same, and something at each tick.
 fn sleep_and_do(act: impl Fn(u64)) -> Round {
@@ -86,10 +118,11 @@ fn sleep_and_do(act: impl Fn(u64)) -> Round {
         let due = epoch + tick * PERIOD;
         let until = Timespec { tv_sec: (due / 1_000_000_000) as i64, tv_nsec: (due % 1_000_000_000) as i64 };
         while clock_nanosleep_absolute(ClockId::Monotonic, &until).is_err() {}
-        samples.push(Sample { tick, late: now() - due });
+        let woken = now();
+        samples.push(Sample { tick, late: woken - due });
         act(tick);
-        // What became due meanwhile is left out, as the library does unless told otherwise.
-        tick = (tick + 1).max((now() - epoch) / PERIOD + 1);
+        // What was due by then is left out, as the library does unless told otherwise.
+        tick = (tick + 1).max((woken - epoch) / PERIOD + 1);
     }
     set_current_timer_slack(None).expect("a slack that anybody may set");
     Round::of(samples)
@@ -127,7 +160,7 @@ pub(crate) fn run(about: &str, ways: &[(&'static str, Way)]) -> ExitCode {
     for line in &lines {
         line.refused().for_each(|refusal| println!("{} was refused: {refusal}", line.name));
     }
-    let alive = is_alive("loop", &sleep_and_do(delay)) & is_alive("head", &ours::injected());
+    let alive = is_alive(LOOP, &sleep_and_do(delay)) & is_alive(ours::HEAD, &ours::injected());
     verdicts(&lines).iter().for_each(|verdict| println!("{verdict}"));
     if alive { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

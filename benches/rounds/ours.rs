@@ -1,19 +1,27 @@
 //! A head of polycephaly as it is measured: three processes at 1000 Hz.
 
-use super::{PERIOD, ROUND, Round, Sample, Way, delay, now};
+use super::{PERIOD, PRIORITY, ROUND, Round, Sample, Way, delay, now};
 use polycephaly::prelude::*;
 use std::hint::black_box;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 pub(crate) const HEAD: &str = "head";
-pub(crate) const BESIDE: &str = "beside_blocking_head";
+pub(crate) const HEAD_FIFO: &str = "head_fifo";
+pub(crate) const BESIDE: &str = "beside_blocking";
+pub(crate) const BESIDE_FIFO: &str = "beside_blocking_fifo";
 
 /// All rounds of ours.
-pub(crate) const OURS: [(&str, Way); 5] = [
+pub(crate) const WAYS: [(&str, Way); 6] = [
     (HEAD, || round(Application::new())),
-    ("head_fifo", || round(Application::new().realtime(RealTime::new().fifo(80)))),
-    ("head_fifo_spin", || round(Application::new().realtime(RealTime::new().fifo(80).spin(Duration::from_micros(50))))),
+    (HEAD_FIFO, || round(Application::new().realtime(RealTime::new().fifo(PRIORITY)))),
+    ("head_fifo_spin", || {
+        round(Application::new().realtime(RealTime::new().fifo(PRIORITY).spin(Duration::from_micros(50))))
+    }),
     (BESIDE, || round(Application::new().add_head(Head::new("hog").add_process(Hog, hz(1))))),
+    (BESIDE_FIFO, || {
+        let hog = Head::new("hog").add_process(Hog, hz(1));
+        round(Application::new().realtime(RealTime::new().fifo(PRIORITY)).add_head(hog))
+    }),
     ("shared_with_blocking", || round(Application::new().add_process(Hog, hz(1)))),
 ];
 

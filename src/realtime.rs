@@ -205,6 +205,7 @@ impl RealTime {
 struct Ranges(Vec<(usize, usize)>);
 
 impl Ranges {
+    #[cfg(any(test, target_os = "linux"))]
     fn read(text: &str) -> Option<Self> {
         let range = |part: &str| {
             let (first, last) = part.split_once('-').unwrap_or((part, part));

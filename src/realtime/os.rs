@@ -8,7 +8,7 @@ pub(super) use rest::{
 /// What a caller's thread surely has, if nothing can be learnt about it.
 const LEAST_ROOM: usize = 512 << 10;
 
-#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 mod policy {
     use super::super::Policy;
     use thread_priority::unix::{
@@ -70,7 +70,7 @@ mod policy {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "macos")))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 mod policy {
     use super::super::Policy;
 
@@ -87,7 +87,7 @@ mod policy {
     }
 
     pub(in super::super) fn set_policy(_: Policy, _: u8) -> Result<(), String> {
-        Err("this library sets real-time priorities on Linux, FreeBSD and macOS only".into())
+        Err("this library sets real-time priorities on Linux and macOS only".into())
     }
 }
 
@@ -193,12 +193,12 @@ mod rest {
 
     const LINUX_ONLY: &str = "this library does that on Linux only";
 
-    #[cfg_attr(not(any(target_os = "freebsd", target_os = "macos")), allow(dead_code))]
+    #[cfg_attr(not(target_os = "macos"), allow(dead_code))]
     pub(super) fn no_right_to_priority(_: u8) -> String {
         "the system refuses it: it needs the right to, such as that of root".into()
     }
 
-    #[cfg_attr(not(any(target_os = "freebsd", target_os = "macos")), allow(dead_code))]
+    #[cfg_attr(not(target_os = "macos"), allow(dead_code))]
     pub(super) fn niceness() -> Result<i32, String> {
         Err(LINUX_ONLY.into())
     }

@@ -222,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn spinning_ends_at_the_deadline_and_not_before() {
+        for clock in [Clock::real(), Clock::scaled(3.0).unwrap()] {
+            let (line, bell) = (Timeline::new(clock), Bell::default());
+            for spin in [0, 1_000, 1_000_000_000] {
+                let deadline = line.now() + 3_000_000;
+                assert_eq!(line.sleep_and_spin(Some(deadline), spin, &bell), Woken::Deadline);
+                assert!(line.now() >= deadline, "{clock:?}, {spin} ns");
+                bell.ring();
+                assert_eq!(line.sleep_and_spin(Some(u64::MAX / 2), spin, &bell), Woken::Rung);
+            }
+        }
+    }
+
+    #[test]
     fn simulated_time_only_jumps_forward() {
         let line = Timeline::new(Clock::simulated());
         assert_eq!(line.now(), 0);

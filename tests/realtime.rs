@@ -85,7 +85,7 @@ fn on_head(realtime: RealTime) -> (Rank, Report) {
 fn a_head_gets_its_cpus() {
     let before = Rank::now();
     let (rank, report) = on_head(RealTime::new().cpus([0]).strict());
-    assert_eq!(rank, Rank { cpus: "0".into(), ..before.clone() });
+    assert_eq!(rank, Rank { cpus: "0".into(), ..before });
     assert_eq!(report.heads[1].realtime, ["CPUs 0"]);
     assert_eq!(report.heads[0].realtime, [""; 0], "the main head asked for nothing");
     assert!(report.to_string().contains("head control runs in real time: CPUs 0\n"), "{report}");
@@ -130,7 +130,7 @@ fn the_main_heads_thread_is_given_back_as_it_was() {
         let before = (Rank::now(), current_timer_slack().unwrap());
         let (script, told) = look(Rank::now);
         let mut realtime = RealTime::new().cpus([0]).timer_slack(ms(2)).strict();
-        let mut wanted = Rank { cpus: "0".into(), ..before.0.clone() };
+        let mut wanted = Rank { cpus: "0".into(), ..before.0 };
         if may_set_priority() {
             realtime = realtime.round_robin(7);
             wanted = Rank { policy: 2, priority: 7, ..wanted };
@@ -192,7 +192,7 @@ impl Process for Parent {
 fn threads_of_a_process_do_not_inherit_it() {
     let before = Rank::now();
     let mut realtime = RealTime::new().cpus([0]).strict();
-    let mut raised = Rank { cpus: "0".into(), ..before.clone() };
+    let mut raised = Rank { cpus: "0".into(), ..before };
     if may_set_priority() {
         realtime = realtime.fifo(20);
         raised = Rank { policy: 1, priority: 20, ..raised };

@@ -158,6 +158,22 @@ fn the_main_heads_thread_is_given_back_when_nothing_starts() {
     });
 }
 
+#[test]
+fn of_two_applications_on_one_thread_the_last_gives_it_back() {
+    as_main(|| {
+        let before = Rank::now();
+        for first in [0, 1] {
+            let realtime = RealTime::new().cpus([0]).strict();
+            let build = || real().realtime(realtime.clone()).add_process(Script::new(), hz(10)).build().unwrap();
+            let mut both = vec![build(), build()];
+            drop(both.remove(first));
+            assert_eq!(Rank::now().cpus, "0");
+            drop(both);
+            assert_eq!(Rank::now(), before);
+        }
+    });
+}
+
 /// Its `prepare` runs on a thread of its own, and so does its child thread.
 #[derive(Component)]
 struct Parent {

@@ -40,8 +40,9 @@ struct Hold {
 }
 
 thread_local! {
-    /// How this thread was before it got a real-time priority or CPUs of its own.
-    static CIVIL: RefCell<Civil> = const { RefCell::new(Civil { policy: None, cpus: None }) };
+    /// How this thread was before it got a real-time priority or CPUs of its own, and how many grants it has that did so:
+    /// several applications may be built on one thread.
+    static HOME: RefCell<(Civil, u32)> = const { RefCell::new((Civil { policy: None, cpus: None }, 0)) };
 }
 
 /// How a thread is scheduled that asked for nothing: what those started from a head with real-time settings return to,
@@ -55,7 +56,7 @@ pub(crate) struct Civil {
 impl Civil {
     /// How the threads that this one starts are to be scheduled.
     pub(crate) fn of_this_thread() -> Self {
-        CIVIL.with_borrow(Clone::clone)
+        HOME.with_borrow(|(civil, _)| civil.clone())
     }
 
     /// Makes the present thread one of those.
@@ -89,7 +90,7 @@ impl Grant {
             grant.note(&format!("{bytes} bytes of stack touched"), prefault(bytes, room));
         }
         if let Some(cpus) = &asked.cpus {
-            grant.note(&format!("CPUs {}", Ranges::of(cpus.iter().copied())), set_cpus(cpus));
+            grant.note(&format!("CPUs {}", Ranges::of(cpus.iter().copied())), hold.set_cpus(cpus));
         }
         // Before the priority: that takes away the slack's effect.
         let slack = asked.slack.map_or(1, nanos);
@@ -104,7 +105,7 @@ impl Grant {
             grant.note(&format!("spins {:?}", asked.spin), Ok(()));
         }
         if let Some((policy, priority)) = asked.policy {
-            grant.note(&format!("{} {priority}", policy.name()), set_policy(policy, priority));
+            grant.note(&format!("{} {priority}", policy.name()), hold.set_policy(policy, priority));
         }
         if asked.strict && !grant.refused.is_empty() {
             return Err(RealTimeError::Refused { refusals: grant.refused });
@@ -112,7 +113,6 @@ impl Grant {
         for refusal in &grant.refused {
             tracing::warn!(head, "real time: {refusal}");
         }
-        hold.drafted = CIVIL.with_borrow(|civil| civil.policy.is_some() || civil.cpus.is_some());
         grant.hold = Some(hold);
         Ok(grant)
     }
@@ -135,7 +135,13 @@ impl Drop for Hold {
             }
             return;
         }
-        CIVIL.take().enter();
+        if self.drafted {
+            let civil = HOME.with_borrow_mut(|(civil, holders)| {
+                *holders -= 1;
+                if *holders == 0 { std::mem::take(civil) } else { Civil::default() }
+            });
+            civil.enter();
+        }
         if let Some(slack) = self.slack
             && let Err(error) = os::set_timer_slack(slack)
         {
@@ -144,21 +150,36 @@ impl Drop for Hold {
     }
 }
 
-fn set_policy(policy: Policy, priority: u8) -> Result<(), String> {
-    let saved = os::save_policy()?;
-    os::set_policy(policy, priority)?;
-    CIVIL.with_borrow_mut(|civil| civil.policy = Some(saved));
-    Ok(())
-}
+impl Hold {
+    fn set_policy(&mut self, policy: Policy, priority: u8) -> Result<(), String> {
+        let saved = os::save_policy()?;
+        os::set_policy(policy, priority)?;
+        self.draft(|civil| {
+            civil.policy.get_or_insert(saved);
+        });
+        Ok(())
+    }
 
-fn set_cpus(cpus: &BTreeSet<usize>) -> Result<(), String> {
-    let before = os::cpus()?;
-    os::set_cpus(cpus)?;
-    CIVIL.with_borrow_mut(|civil| civil.cpus = Some(before));
-    // The system leaves out without a word what it does not allow.
-    let got = os::cpus()?;
-    let missing = Ranges::of(cpus.difference(&got).copied());
-    if missing.0.is_empty() { Ok(()) } else { Err(os::cpus_withheld(&missing.to_string())) }
+    fn set_cpus(&mut self, cpus: &BTreeSet<usize>) -> Result<(), String> {
+        let before = os::cpus()?;
+        os::set_cpus(cpus)?;
+        self.draft(|civil| {
+            civil.cpus.get_or_insert(before);
+        });
+        // The system leaves out without a word what it does not allow.
+        let got = os::cpus()?;
+        let missing = Ranges::of(cpus.difference(&got).copied());
+        if missing.0.is_empty() { Ok(()) } else { Err(os::cpus_withheld(&missing.to_string())) }
+    }
+
+    /// Keeps how the thread was, unless an earlier grant has.
+    fn draft(&mut self, keep: impl FnOnce(&mut Civil)) {
+        let first = !std::mem::replace(&mut self.drafted, true);
+        HOME.with_borrow_mut(|(civil, holders)| {
+            *holders += u32::from(first);
+            keep(civil);
+        });
+    }
 }
 
 /// For all heads of the OS process together.

@@ -25,11 +25,6 @@ pub(crate) fn monotonic() -> u64 {
     os::monotonic()
 }
 
-/// Asks the system to wake this thread as near to its deadlines as it can.
-pub(crate) fn sharpen_sleep() {
-    os::sharpen_sleep();
-}
-
 /// A sleep that can be ended from outside. A ring is remembered until the next wait takes it.
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -63,6 +58,20 @@ impl Bell {
             self.parking.wait(&self.word, deadline);
         }
     }
+
+    /// The same without sleeping.
+    pub(crate) fn spin_until(&self, deadline: u64) -> Woken {
+        loop {
+            // Looked at first without taking it, which would claim the word's cache line at every turn.
+            if self.word.load(Ordering::Relaxed) == RUNG && self.word.swap(QUIET, Ordering::Acquire) == RUNG {
+                return Woken::Rung;
+            }
+            if monotonic() >= deadline {
+                return Woken::Deadline;
+            }
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// Somebody who can be told to look again.
@@ -80,7 +89,7 @@ impl Wake for Bell {
 mod os {
     use rustix::thread::futex::{self, Flags, Timespec};
     use rustix::time::{ClockId, clock_gettime};
-    use std::num::{NonZeroU32, NonZeroU64};
+    use std::num::NonZeroU32;
     use std::sync::atomic::AtomicU32;
 
     const SECOND: u64 = 1_000_000_000;
@@ -89,13 +98,6 @@ mod os {
     pub(super) fn monotonic() -> u64 {
         let now = clock_gettime(ClockId::Monotonic);
         now.tv_sec as u64 * SECOND + now.tv_nsec as u64
-    }
-
-    pub(super) fn sharpen_sleep() {
-        // The default slack of 50 µs is a power-saving measure; a refusal only costs sharpness.
-        if let Err(error) = rustix::thread::set_current_timer_slack(NonZeroU64::new(1)) {
-            tracing::debug!(%error, "timer slack stays as it was");
-        }
     }
 
     #[derive(Default, Debug)]
@@ -133,8 +135,7 @@ mod os {
         origin().elapsed().as_nanos() as u64
     }
 
-    pub(super) fn sharpen_sleep() {}
-
+    #[derive(Default, Debug)]
     pub(super) struct Parking {
         lock: Mutex<()>,
         changed: Condvar,
@@ -208,6 +209,19 @@ mod tests {
         let deadline = monotonic() + 2_000_000;
         assert_eq!(bell.wait_until(Some(deadline)), Woken::Deadline);
         assert!(monotonic() >= deadline);
+        let deadline = monotonic() + 2_000_000;
+        assert_eq!(bell.spin_until(deadline), Woken::Deadline);
+        assert!(monotonic() >= deadline);
+    }
+
+    #[test]
+    fn another_thread_ends_the_spin_and_the_ring_is_taken() {
+        let bell = Bell::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| bell.ring());
+            assert_eq!(bell.spin_until(u64::MAX), Woken::Rung);
+        });
+        assert_eq!(bell.spin_until(0), Woken::Deadline);
     }
 }
 

@@ -149,11 +149,19 @@ impl Timeline {
 
     /// Sleeps until application time `deadline`, or until the bell rings. Simulated time never sleeps: its driver jumps.
     pub(crate) fn sleep_until(&self, deadline: Option<u64>, bell: &Bell) -> Woken {
+        self.sleep_and_spin(deadline, 0, bell)
+    }
+
+    /// The same, without sleeping for the last `spin` nanoseconds of real time.
+    pub(crate) fn sleep_and_spin(&self, deadline: Option<u64>, spin: u64, bell: &Bell) -> Woken {
         if self.is_simulated() {
             return Woken::Deadline;
         }
-        let real = deadline.and_then(|at| self.real_at(at));
-        bell.wait_until(real.filter(|&at| at != u64::MAX))
+        let real = deadline.and_then(|at| self.real_at(at)).filter(|&at| at != u64::MAX);
+        match (bell.wait_until(real.map(|at| at.saturating_sub(spin))), real) {
+            (Woken::Deadline, Some(at)) if spin > 0 => bell.spin_until(at),
+            (woken, _) => woken,
+        }
     }
 
     /// Monotonic time at an instant of application time; `None` for simulated ones.
@@ -226,6 +234,20 @@ mod tests {
         assert!(after >= before);
         assert!(line.now() - after < 1_000_000, "nearly standing still");
         assert!(line.set_speed(0.0).is_err());
+    }
+
+    #[test]
+    fn spinning_ends_at_the_deadline_and_not_before() {
+        for clock in [Clock::real(), Clock::scaled(3.0).unwrap()] {
+            let (line, bell) = (Timeline::new(clock), Bell::default());
+            for spin in [0, 1_000, 1_000_000_000] {
+                let deadline = line.now() + 3_000_000;
+                assert_eq!(line.sleep_and_spin(Some(deadline), spin, &bell), Woken::Deadline);
+                assert!(line.now() >= deadline, "{clock:?}, {spin} ns");
+                bell.ring();
+                assert_eq!(line.sleep_and_spin(Some(u64::MAX / 2), spin, &bell), Woken::Rung);
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::control::Control;
 use crate::frequency::Frequency;
-use crate::head::{Enroll, Layout};
+use crate::head::{Enroll, Layout, MAIN};
 use crate::post::Address;
+use crate::realtime::{Grant, RealTimeError, Room};
 use crate::runner::{Pass, Runner};
 use crate::systems::debut::{self, Entrant};
 use crate::systems::shutdown::{self, Doomed};
@@ -67,6 +68,10 @@ impl Crew {
     }
 }
 
+fn unfit(head: &str, error: &RealTimeError) -> String {
+    format!("head {head:?} can't start: {error}")
+}
+
 /// Building and starting.
 impl Crew {
     /// All heads with their groups and processes; nobody is born yet. What can't be is told.
@@ -79,8 +84,12 @@ impl Crew {
     ) -> Self {
         let mut crew = Self { control: control.clone(), here: Vec::new(), away: Vec::new(), debut: Arc::new([]) };
         let known = faults.len();
+        let main_wants = layout.heads.first().map(|main| main.realtime.clone()).unwrap_or_default();
         for head in layout.heads {
             let main = crew.here.is_empty();
+            if clock.is_simulated() {
+                faults.extend(head.realtime.check_values().err().map(|error| unfit(&head.name, &error)));
+            }
             let link = if main { control.main_link() } else { control.add_link(&head.name) };
             if main || clock.is_simulated() {
                 crew.here.push(head.furnish(control.clone(), link, global));
@@ -89,6 +98,13 @@ impl Crew {
                     Ok(away) => crew.away.push(away),
                     Err(fault) => faults.push(fault),
                 }
+            }
+        }
+        if !clock.is_simulated() {
+            // Not before: the threads of the other heads would inherit it.
+            match Grant::obtain(&main_wants, MAIN, Room::Found) {
+                Ok(grant) => crew.here[0].grant = grant,
+                Err(error) => faults.push(unfit(MAIN, &error)),
             }
         }
         if faults.len() == known {
@@ -124,7 +140,6 @@ impl Crew {
     pub(crate) fn start(&mut self) {
         let main = self.here[0].link.clone();
         main.set_awake(true);
-        self.here[0].sharpen();
         let order = std::mem::replace(&mut self.debut, Arc::new([]));
         let rank = |at: usize| order[at].0.rank.load(Relaxed);
         let head = |at: usize| order[at].0.link.head as usize;

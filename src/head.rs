@@ -228,7 +228,7 @@ impl Layout {
             match layout.heads.iter().position(|head| head.name.eq_ignore_ascii_case(&name)) {
                 Some(head) => layout.enrolments.push((head, enroll)),
                 None => {
-                    faults.push(format!("a process is to live on head {name:?}, and there is no such head: add it"))
+                    faults.push(format!("a process is to live on head {name:?}, and there is no such head: add it"));
                 }
             }
         }

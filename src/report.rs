@@ -83,6 +83,10 @@ pub struct HeadReport {
     pub sheddings: u64,
     /// How the external reference that paces it behaved, if one does.
     pub pace: Option<PaceReport>,
+    /// What its thread got of its [`RealTime`](crate::realtime::RealTime) settings.
+    pub realtime: Vec<String>,
+    /// What it asked for and did not get, each with the reason and the way out.
+    pub refused: Vec<String>,
 }
 
 /// One frequency group. Every tick that was due is in exactly one of `ticks`, `dropped`, `paused`, `shed` and

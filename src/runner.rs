@@ -4,7 +4,7 @@ mod changes;
 mod load;
 mod pacing;
 
-use crate::bell::{self, Woken};
+use crate::bell::Woken;
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
@@ -13,6 +13,7 @@ use crate::key::GroupKey;
 use crate::link::Link;
 use crate::pace::Pacer;
 use crate::post::Address;
+use crate::realtime::Grant;
 use crate::scope::{self, Lent, Prepared, Scope};
 use crate::systems::shutdown::{self, Doomed};
 use crate::systems::{debut, fallback, mailman, placement, rebirth, settle};
@@ -73,6 +74,8 @@ pub(crate) struct Runner {
     polls_usb: bool,
     /// What paces it, if it does not go by the clock.
     pub(crate) pacer: Option<Pacer>,
+    /// What its thread got of its real-time settings. Dropped last: until then, all that is here has them.
+    pub(crate) grant: Grant,
 }
 
 /// Bevy asks now and then that systems forget ancient ticks; a head passes that on to its own schedules.
@@ -105,6 +108,7 @@ impl Runner {
             #[cfg(feature = "usb")]
             polls_usb: false,
             pacer: None,
+            grant: Grant::default(),
         }
     }
 
@@ -348,14 +352,13 @@ impl Runner {
         if self.awaits_pulse() {
             return self.await_pulse(horizon);
         }
-        let woken = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
-        let now = self.control.timeline().now();
+        let (woken, now) = self.sleep_until(next.or((horizon != NEVER).then_some(horizon)));
         match next {
             Some(start) if now >= start => {
                 self.run_due(now);
                 Pass::Ran
             }
-            // A ring that was heard is told: whoever rang is not to be slept through.
+            // Not when somebody has rung as well: that ring is taken, and whoever rests here would not hear of it.
             None if now >= horizon && woken == Woken::Deadline => Pass::Horizon,
             _ => Pass::Rung,
         }
@@ -382,18 +385,30 @@ impl Runner {
         }
     }
 
-    /// Sleeps until `deadline`, or until the bell rings.
-    fn sleep_until(&self, deadline: Option<u64>) -> Woken {
+    /// Sleeps until `deadline`, or until the bell rings; returns which it was, and the time.
+    fn sleep_until(&self, deadline: Option<u64>) -> (Woken, u64) {
         self.link.set_awake(false);
-        let woken = self.control.timeline().sleep_until(deadline, &self.link.bell);
+        let woken = self.control.timeline().sleep_and_spin(deadline, self.grant.spin, &self.link.bell);
         self.link.set_awake(true);
-        woken
+        (woken, self.control.timeline().now())
     }
+}
 
-    /// Readies this thread for sharp deadlines.
-    pub(crate) fn sharpen(&self) {
-        if !self.control.timeline().is_simulated() {
-            bell::sharpen_sleep();
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::frequency::hz;
+
+    #[test]
+    fn who_rings_at_the_horizon_is_heard() {
+        let control = Control::new();
+        control.start_clock(Clock::real());
+        let link = control.add_link("main");
+        let mut runner = Runner::new(control.clone(), link.clone(), hz(30));
+        runner.start(0);
+        control.horizon.store(1, Relaxed);
+        link.bell.ring();
+        assert_eq!([runner.pass(), runner.pass()], [Pass::Rung, Pass::Horizon]);
     }
 }

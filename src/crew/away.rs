@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::frequency::Frequency;
 use crate::head::Head;
 use crate::link::Link;
+use crate::realtime::{Grant, Room};
 use crate::runner::{Pass, Runner};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -21,6 +22,9 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a head is waited for when the end is forced: less than the watchdog gives the whole end then.
 const FORCED: Duration = Duration::from_millis(250);
+
+/// The stack of a head's thread, beside what it wants touched: as much as Rust gives any thread.
+const STACK: usize = 2 << 20;
 
 /// Something that a head does between two of its ticks.
 type Order = Box<dyn FnOnce(&mut Runner) + Send>;
@@ -46,18 +50,20 @@ impl Away {
     pub(crate) fn start(head: Head, control: Arc<Control>, link: Arc<Link>, global: Frequency) -> Result<Self, String> {
         let desk = Arc::<Desk>::default();
         let (told, hears) = channel();
-        let name = link.name.to_string();
+        let (name, stack) = (link.name.to_string(), head.realtime.stack());
         let on_thread = {
             let (desk, control, link) = (desk.clone(), control.clone(), link.clone());
-            move || match catch_unwind(AssertUnwindSafe(|| head.furnish(control, link, global))) {
-                Ok(runner) => {
+            move || match catch_unwind(AssertUnwindSafe(|| equip(head, control, link, global))) {
+                Ok(Ok(runner)) => {
                     let _ = told.send(Ok(())); // Whoever started it waits for this.
                     serve(runner, &desk);
                 }
+                Ok(Err(fault)) => drop(told.send(Err(fault))),
                 Err(panic) => drop(told.send(Err(format!("its set-up panicked: {}", message_of(&*panic))))),
             }
         };
-        let thread = std::thread::Builder::new().name(name.clone()).spawn(on_thread);
+        let thread = std::thread::Builder::new().name(name.clone());
+        let thread = if stack == 0 { thread } else { thread.stack_size(STACK + stack) }.spawn(on_thread);
         let thread = thread.map_err(|error| format!("head {name:?} has no thread: {error}"))?;
         let ready = hears.recv().unwrap_or_else(|_| Err("its thread ended".into()));
         ready.map_err(|fault| format!("head {name:?} can't start: {fault}"))?;
@@ -113,9 +119,16 @@ impl Drop for Away {
     }
 }
 
+/// Real-time settings first, then the World.
+fn equip(head: Head, control: Arc<Control>, link: Arc<Link>, global: Frequency) -> Result<Runner, String> {
+    let grant = Grant::obtain(&head.realtime, &link.name, Room::Made).map_err(|error| error.to_string())?;
+    let mut runner = head.furnish(control, link, global);
+    runner.grant = grant;
+    Ok(runner)
+}
+
 /// What the head's thread does.
 fn serve(mut runner: Runner, desk: &Desk) {
-    runner.sharpen();
     let (control, link) = (runner.control.clone(), runner.link.clone());
     loop {
         link.set_awake(true);

@@ -81,6 +81,8 @@ fn part(head: &mut Runner) -> Part {
         most_at_once: phase::most_at_once(&placed),
         sheddings: head.load.changes,
         pace: head.pacer.as_ref().map(Pacer::report),
+        realtime: head.grant.got.clone(),
+        refused: head.grant.refused.clone(),
     };
     let processes = processes(head);
     let groups = groups(head);

@@ -66,10 +66,14 @@ impl Report {
     }
 
     fn write_heads(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for HeadReport { name, lost, most_at_once, sheddings, pace, .. } in &self.heads {
+        for HeadReport { name, lost, most_at_once, sheddings, pace, realtime, refused } in &self.heads {
             if *lost {
                 writeln!(f, "head {name} did not answer: nothing more is known of it")?;
             }
+            if !realtime.is_empty() {
+                writeln!(f, "head {name} runs in real time: {}", realtime.join(", "))?;
+            }
+            refused.iter().try_for_each(|refusal| writeln!(f, "head {name} was refused: {refusal}"))?;
             if *most_at_once > 1 {
                 writeln!(f, "up to {most_at_once} groups of head {name} are due at one instant")?;
             }

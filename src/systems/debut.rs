@@ -3,6 +3,7 @@
 use crate::bell::monotonic;
 use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
 use crate::post::{Address, Post};
+use crate::realtime::Civil;
 use crate::scope::{self, Prepared};
 use crate::systems::birth;
 use bevy_ecs::entity::{Entity, EntityHashMap};
@@ -74,11 +75,12 @@ pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Prep
     let mut all = EntityHashMap::default();
     for some in wanted.chunks(AT_ONCE) {
         let entities: Vec<Entity> = some.iter().map(|address| address.entity()).collect();
-        let rows = world.entity_mut(&*entities);
+        let (rows, civil) = (world.entity_mut(&*entities), Civil::of_this_thread());
         std::thread::scope(|threads| {
             let begin = rows.into_iter().zip(some).map(|(mut row, address)| {
-                let prepare = kinds[address.0.kind as usize].prepare;
+                let (prepare, civil) = (kinds[address.0.kind as usize].prepare, civil.clone());
                 threads.spawn(move || {
+                    civil.enter();
                     let from = clock();
                     let outcome = prepare(&mut row);
                     Prepared { outcome, took: clock() - from }

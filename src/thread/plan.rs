@@ -3,6 +3,7 @@
 use super::{Family, Shared, Thread};
 use crate::bell::Wake;
 use crate::cause::message_of;
+use crate::realtime::Civil;
 use bevy_ecs::error::Result;
 use parking_lot::Mutex;
 use std::borrow::Cow;
@@ -198,9 +199,11 @@ impl Child {
         self.shared = Arc::new(shared);
         let all: Weak<dyn Wake> = Arc::downgrade(&(self.shared.clone() as Arc<dyn Wake>));
         family.control.add_child(all);
-        let (shared, family) = (self.shared.clone(), family.clone());
-        let started =
-            std::thread::Builder::new().name(self.shared.name.to_string()).spawn(move || run(shared, family, work));
+        let (shared, family, civil) = (self.shared.clone(), family.clone(), Civil::of_this_thread());
+        let started = std::thread::Builder::new().name(self.shared.name.to_string()).spawn(move || {
+            civil.enter();
+            run(shared, family, work);
+        });
         if started.is_err()
             && let Some(place) = &self.shared.place
         {

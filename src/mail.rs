@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::id;
 use crate::mailbox::{Item, Rank};
 use crate::party::Party;
-use crate::subject::{Entry, Subject};
+use crate::subject::{EMPTY, Entry, Subject};
 use serde_json::Value as Json;
 use std::any::Any;
 use std::borrow::Cow;
@@ -282,6 +282,31 @@ impl Mail {
     #[must_use]
     pub fn is_question(&self) -> bool {
         self.flags.has(Flags::QUESTION)
+    }
+
+    /// Moves it out. What stays behind is no mail of anybody's.
+    pub(crate) fn take(&mut self) -> Self {
+        let nothing = Self {
+            body: Body::default(),
+            id: 0,
+            thread: 0,
+            time: 0,
+            utc: 0,
+            sender: Party::NOBODY,
+            recipient: Party::NOBODY,
+            subject: &EMPTY,
+            extras: None,
+            index: 0,
+            priority: 0,
+            flags: Flags::default(),
+        };
+        std::mem::replace(self, nothing)
+    }
+
+    /// Whether nobody waits for it or for its reply.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.flags.has(Flags::REPLY.with(Flags::QUESTION))
     }
 
     /// Why it came back, if it is one's own mail that could not be delivered.

@@ -169,39 +169,39 @@ impl<M: Item> Mailbox<M> {
     /// Moves up to `budget` mails into `batch`, which must be empty, in order of delivery. Whether more wait: then the box
     /// stays ready, and it is the caller who looks at it again.
     #[inline]
-    pub(crate) fn take(&self, batch: &mut VecDeque<M>, budget: usize) -> bool {
+    pub(crate) fn take(&self, batch: &mut Vec<M>, budget: usize) -> bool {
         let mut queue = self.queue.lock();
         let more = queue.take(batch, budget);
         drop(queue);
-        self.room.notify_all();
-        more
-    }
-
-    /// Like [`take`](Self::take), but leaves what is `late`: sent while this very round of the mailman went on.
-    #[inline]
-    pub(crate) fn take_early(&self, batch: &mut VecDeque<M>, budget: usize, late: impl Fn(&M) -> bool) -> bool {
-        let mut queue = self.queue.lock();
-        queue.take(batch, budget);
-        let more = queue.give_back(batch, late);
-        drop(queue);
-        self.room.notify_all();
+        self.tell_of_room();
         more
     }
 
     /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
-    pub(crate) fn take_due(&self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
+    pub(crate) fn take_due(&self, batch: &mut Vec<M>, due: impl Fn(&M) -> bool) -> bool {
         let mut queue = self.queue.lock();
         let more = queue.take_due(batch, due);
         drop(queue);
-        self.room.notify_all();
+        self.tell_of_room();
         more
+    }
+
+    /// Puts back what was taken and could not be read, before what has come in since. Whether the box was idle and is ready
+    /// now: then it is the caller who looks at it again.
+    pub(crate) fn give_back(&self, batch: &mut Vec<M>) -> bool {
+        if batch.is_empty() {
+            return false;
+        }
+        let mut queue = self.queue.lock();
+        queue.give_back(batch);
+        queue.set_ready()
     }
 
     /// Lets nothing in any more. What is left comes back: dead letters.
     #[must_use = "what is left in the box must be accounted for"]
     pub(crate) fn close(&self) -> VecDeque<M> {
         let left = self.queue.lock().close();
-        self.room.notify_all();
+        self.tell_of_room();
         left
     }
 
@@ -210,7 +210,16 @@ impl<M: Item> Mailbox<M> {
         self.queue.lock().open();
     }
 
+    /// Only where the policy says so does anybody wait.
+    #[inline(always)]
+    fn tell_of_room(&self) {
+        if self.patience().is_some() {
+            self.room.notify_all();
+        }
+    }
+
     /// How long a thread may wait for room here.
+    #[inline(always)]
     pub(crate) fn patience(&self) -> Option<Duration> {
         match self.overflow {
             Overflow::Block(patience) => Some(patience),

@@ -25,6 +25,8 @@ pub(crate) struct Record {
     pub(crate) mailbox: Mailbox<Mail>,
     /// Index of (group, type) on its head: on which list its mailbox goes when it has mail.
     pub(crate) lane: AtomicU32,
+    /// Whether its mailman may have more to do than to hand over mail.
+    errands: AtomicBool,
     /// Index of its type on that head.
     pub(crate) kind: u32,
     pub(crate) entity: Entity,
@@ -77,6 +79,7 @@ impl Record {
             party: Party::claim(),
             mailbox,
             lane: AtomicU32::new(0),
+            errands: AtomicBool::new(false),
             incidents: OnceLock::new(),
             inbox: OnceLock::new(),
             rank: AtomicU32::new(0),
@@ -99,7 +102,19 @@ impl Record {
 
     /// Where its events wait.
     pub(crate) fn inbox(&self) -> &Inbox {
+        self.add_errand();
         self.inbox.get_or_init(Box::default)
+    }
+
+    /// Has its mailman look, at each visit from now on, at what else than mail may wait: events, threads, routes.
+    pub(crate) fn add_errand(&self) {
+        self.errands.store(true, Relaxed);
+    }
+
+    /// Whether anything else than mail has ever waited.
+    #[inline(always)]
+    pub(crate) fn has_errands(&self) -> bool {
+        self.errands.load(Relaxed)
     }
 
     /// Where its events wait, if it has ever had one.

@@ -363,7 +363,6 @@ impl Name<'_> {
 mod tests {
     use super::*;
     use crate::post::tests::address;
-    use std::collections::VecDeque;
 
     /// An office without a head.
     struct Silent;
@@ -378,9 +377,9 @@ mod tests {
     }
 
     fn read(address: &Address) -> Mail {
-        let mut batch = VecDeque::new();
+        let mut batch = Vec::new();
         address.0.mailbox.take(&mut batch, 1);
-        batch.pop_front().expect("there is mail")
+        batch.pop().expect("there is mail")
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a mailbox guards: the queue, its bound and its counters. Plain data, no lock.
 
 use super::{Dropped, MailCount, MailboxSize, Order, Overflow};
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
@@ -253,12 +254,14 @@ impl<M: Item> Queue<M> {
         !std::mem::replace(&mut self.ready, true)
     }
 
-    /// See [`Mailbox::take`](super::Mailbox::take).
+    /// See [`Mailbox::take`](super::Mailbox::take). A queue and a list of the same capacity are each other's memory: nothing
+    /// is moved.
     #[inline(always)]
-    pub(super) fn take(&mut self, batch: &mut VecDeque<M>, budget: usize) -> bool {
+    pub(super) fn take(&mut self, batch: &mut Vec<M>, budget: usize) -> bool {
         debug_assert!(batch.is_empty());
         if self.items.len() <= budget && batch.capacity() <= LARGE {
-            std::mem::swap(&mut self.items, batch);
+            let items = std::mem::replace(&mut self.items, VecDeque::from(std::mem::take(batch)));
+            *batch = Vec::from(items);
             self.urgent = 0;
         } else {
             self.take_some(batch, budget);
@@ -269,36 +272,36 @@ impl<M: Item> Queue<M> {
     }
 
     #[cold]
-    fn take_some(&mut self, batch: &mut VecDeque<M>, budget: usize) {
+    fn take_some(&mut self, batch: &mut Vec<M>, budget: usize) {
         batch.shrink_to(LARGE);
         batch.extend(self.items.drain(..budget.min(self.items.len())));
         self.urgent = self.urgent.saturating_sub(batch.len() as u32);
     }
 
-    /// Puts what is `late` of a batch just taken back to where it was. Such items are the last ones, as a rule: then nothing
-    /// else is moved.
-    #[inline(always)]
-    pub(super) fn give_back(&mut self, batch: &mut VecDeque<M>, late: impl Fn(&M) -> bool) -> bool {
-        if let Some(first) = batch.iter().position(&late) {
-            for at in (first..batch.len()).rev() {
-                let Some(item) = batch.get(at).is_some_and(&late).then(|| batch.remove(at)).flatten() else { continue };
-                self.urgent += u32::from(item.rank() == Rank::Urgent);
-                self.delivered -= 1;
-                self.items.push_front(item);
-            }
-            self.ready = true;
-        }
-        self.ready
+    /// See [`Mailbox::give_back`](super::Mailbox::give_back).
+    #[cold]
+    pub(super) fn give_back(&mut self, batch: &mut Vec<M>) {
+        self.delivered -= batch.len() as u64;
+        batch.extend(self.items.drain(..));
+        self.items.extend(batch.drain(..));
+        let order = self.order;
+        self.items.make_contiguous().sort_by_key(|item| match (item.rank(), order) {
+            (Rank::Urgent, _) => None,
+            (_, Order::Fifo) => Some(Reverse(0)),
+            (_, Order::Priority) => Some(Reverse(item.priority())),
+        });
+        self.urgent = self.items.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
+        self.high_water = self.high_water.max(self.items.len() as u32);
     }
 
     /// See [`Mailbox::take_due`](super::Mailbox::take_due).
-    pub(super) fn take_due(&mut self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
+    pub(super) fn take_due(&mut self, batch: &mut Vec<M>, due: impl Fn(&M) -> bool) -> bool {
         debug_assert!(batch.is_empty());
         for _ in 0..self.items.len() {
             let Some(item) = self.items.pop_front() else { break };
             if due(&item) {
                 self.urgent -= u32::from(item.rank() == Rank::Urgent);
-                batch.push_back(item);
+                batch.push(item);
             } else {
                 self.items.push_back(item);
             }

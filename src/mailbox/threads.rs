@@ -75,7 +75,7 @@ mod real {
 
     /// Empties all boxes once, and closes and opens one; what each sender sent to one box must come in order.
     fn drain(boxes: &[Mailbox<Plain>], tally: &Tally, last: &mut [[usize; SENDERS]], round: usize) {
-        let mut batch = VecDeque::new();
+        let mut batch = Vec::new();
         for (mailbox, last) in boxes.iter().zip(last) {
             mailbox.take(&mut batch, 3 + round % 5);
             for plain in batch.drain(..) {
@@ -125,7 +125,7 @@ mod real {
         assert!(!mailbox.wait_for_room(std::time::Instant::now()), "full, and no time to wait");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
-            mailbox.take(&mut VecDeque::new(), 1);
+            mailbox.take(&mut Vec::new(), 1);
             assert!(waiter.join().unwrap());
             mailbox.push(Plain { sender: 0, number: 1 }, || (), |_, _| ()).unwrap();
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
@@ -159,7 +159,7 @@ mod loom {
                     }
                 })
             });
-            let mut batch = VecDeque::new();
+            let mut batch = Vec::new();
             let mut found = 0;
             let mut visit = || {
                 // A mailman comes only when called.

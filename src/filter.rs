@@ -5,6 +5,7 @@ mod pattern;
 use crate::body::Body;
 use crate::mail::Mail;
 use crate::subject::Subject;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
@@ -24,11 +25,17 @@ pub use pattern::{Pattern, RegexError, regex};
 /// ```
 #[derive(Clone, Default, Debug)]
 pub struct Filter {
-    pub(crate) id: Option<Cow<'static, str>>,
-    pub(crate) description: Cow<'static, str>,
     /// Looked at first and most often, so it has a place of its own.
     subject: Option<Pattern>,
-    others: Vec<Condition>,
+    /// What few filters have.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Default, Debug)]
+struct More {
+    id: Option<Cow<'static, str>>,
+    description: Cow<'static, str>,
+    conditions: Vec<Condition>,
 }
 
 #[derive(Clone, Debug)]
@@ -117,30 +124,42 @@ impl Filter {
     /// Names the filter, so that it can be listed and removed. One holder can't have two of one name.
     #[must_use]
     pub fn id(self, id: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: Some(id.into()), ..self }
+        self.with(|more| more.id = Some(id.into()))
     }
 
     /// Says what it is for, in lists and logs.
     #[must_use]
     pub fn describe(self, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { description: description.into(), ..self }
+        self.with(|more| more.description = description.into())
     }
 
-    fn and(mut self, condition: Condition) -> Self {
-        self.others.push(condition);
+    fn and(self, condition: Condition) -> Self {
+        self.with(|more| more.conditions.push(condition))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut More)) -> Self {
+        change(self.more.get_or_insert_default());
         self
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.more.as_ref().map_or(&[], |more| &more.conditions)
     }
 
     /// What it is for, as [`describe`](Self::describe)d.
     #[must_use]
     pub fn description(&self) -> &str {
-        &self.description
+        self.more.as_ref().map_or("", |more| &more.description)
+    }
+
+    fn id_given(&self) -> Option<&Cow<'static, str>> {
+        self.more.as_ref()?.id.as_ref()
     }
 
     /// Whether it has no condition.
     #[must_use]
     pub fn is_fall_through(&self) -> bool {
-        self.subject.is_none() && self.others.is_empty()
+        self.subject.is_none() && self.conditions().is_empty()
     }
 
     /// Whether a mail meets all conditions; true if there is none.
@@ -148,7 +167,7 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, mail: &Mail) -> bool {
         self.subject.as_ref().is_none_or(|pattern| pattern.matches_subject_of(mail))
-            && (self.others.is_empty() || self.others.iter().all(|condition| condition.holds(mail)))
+            && self.more.as_ref().is_none_or(|more| more.conditions.iter().all(|condition| condition.holds(mail)))
     }
 }
 
@@ -214,7 +233,8 @@ pub struct DuplicateFilter {
 /// meanwhile: a removal holds at once, an addition from the next mail on.
 #[derive(Debug)]
 pub(crate) struct Filters<C> {
-    rules: Vec<Rule<C>>,
+    /// Most processes have one filter, which stands in place: a memory of its own would be one more to wait for.
+    rules: SmallVec<[Rule<C>; 1]>,
     /// Numbers filters without an id, and tells those that were added since a round began.
     added: u32,
 }
@@ -251,7 +271,7 @@ pub(crate) struct Round {
 
 impl<C> Default for Filters<C> {
     fn default() -> Self {
-        Self { rules: Vec::new(), added: 0 }
+        Self { rules: SmallVec::new(), added: 0 }
     }
 }
 
@@ -259,12 +279,9 @@ impl<C> Filters<C> {
     /// Adds a filter behind all others.
     pub(crate) fn add(&mut self, filter: Filter, callback: C) -> Result<FilterId, DuplicateFilter> {
         let number = self.added;
-        let id = FilterId(filter.id.clone().unwrap_or_else(|| number.to_string().into()));
+        let id = FilterId(filter.id_given().cloned().unwrap_or_else(|| number.to_string().into()));
         if self.position(id.as_str()).is_some() {
             return Err(DuplicateFilter { id: id.0.into_owned() });
-        }
-        if self.rules.is_empty() {
-            self.rules.reserve_exact(1);
         }
         self.added += 1;
         self.rules.push(Rule { number, filter, callback: Some(callback) });
@@ -344,7 +361,7 @@ impl<C> Filters<C> {
 
 impl<C> Rule<C> {
     fn id(&self) -> Cow<'static, str> {
-        self.filter.id.clone().unwrap_or_else(|| self.number.to_string().into())
+        self.filter.id_given().cloned().unwrap_or_else(|| self.number.to_string().into())
     }
 }
 

@@ -111,10 +111,11 @@ pub struct MailCount {
 }
 
 /// The bounded queue of one process.
+#[repr(C)]
 pub(crate) struct Mailbox<M> {
     queue: Mutex<Queue<M>>,
-    room: Condvar,
     overflow: Overflow,
+    room: Condvar,
 }
 
 impl<M: Item> Mailbox<M> {

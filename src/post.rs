@@ -18,22 +18,22 @@ use std::sync::{Arc, OnceLock};
 
 /// What the whole application may know of one process: everything here is shared between threads.
 ///
-/// In this order, what every mail touches stands in three cache lines.
+/// In this order, what every mail touches stands in two cache lines.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Record {
-    pub(crate) mailbox: Mailbox<Mail>,
+    /// Its number in every mail; from [`Party::claim`].
+    pub(crate) party: Party,
     /// Index of (group, type) on its head: on which list its mailbox goes when it has mail.
     pub(crate) lane: AtomicU32,
     /// Whether its mailman may have more to do than to hand over mail.
     errands: AtomicBool,
-    /// Index of its type on that head.
-    pub(crate) kind: u32,
     pub(crate) entity: Entity,
     /// The head it lives on.
     pub(crate) link: Arc<Link>,
-    /// Its number in every mail; from [`Party::claim`].
-    pub(crate) party: Party,
+    pub(crate) mailbox: Mailbox<Mail>,
+    /// Index of its type on that head.
+    pub(crate) kind: u32,
     /// Order of birth over the whole application.
     pub(crate) birth: u64,
     pub(crate) name: Cow<'static, str>,

@@ -67,8 +67,15 @@ impl Pattern {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn matches_subject_of(&self, mail: &Mail) -> bool {
+        if let Kind::Exact(exact) = &self.0 {
+            return mail.subject_is(exact);
+        }
+        self.matches_any_subject_of(mail)
+    }
+
+    fn matches_any_subject_of(&self, mail: &Mail) -> bool {
         match &self.0 {
             Kind::Any => true,
             Kind::Exact(exact) => mail.subject_is(exact),

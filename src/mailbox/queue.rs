@@ -59,24 +59,26 @@ const LARGE: usize = 256;
 
 /// Invariant: the first `urgent` items are the urgent ones; under [`Order::Priority`] the others come by falling
 /// priority.
+///
+/// In this order, what every mail touches comes first.
+#[repr(C)]
 pub(super) struct Queue<M> {
     items: VecDeque<M>,
+    delivered: u64,
     /// Up to this length an ordinary parcel just goes to the end: the bound, or 0 when closed or when order or policy ask
     /// for more thought.
     plain: u32,
-    bound: NonZeroU32,
     urgent: u32,
     high_water: u32,
-    received: u64,
-    delivered: u64,
-    refused: u32,
-    dropped: u32,
-    returned: u32,
-    policy: Policy,
-    order: Order,
     /// On a list of boxes to be visited.
     ready: bool,
     closed: bool,
+    policy: Policy,
+    order: Order,
+    bound: NonZeroU32,
+    refused: u32,
+    dropped: u32,
+    returned: u32,
 }
 
 impl<M: Item> Queue<M> {
@@ -93,7 +95,6 @@ impl<M: Item> Queue<M> {
             bound,
             urgent: 0,
             high_water: 0,
-            received: 0,
             delivered: 0,
             refused: 0,
             dropped: 0,
@@ -147,7 +148,6 @@ impl<M: Item> Queue<M> {
 
     #[inline(always)]
     fn note_arrival(&mut self) {
-        self.received += 1;
         self.high_water = self.high_water.max(self.items.len() as u32);
     }
 
@@ -183,7 +183,6 @@ impl<M: Item> Queue<M> {
                 Err((Refusal::Full, parcel))
             }
             Some(None) => {
-                self.received += 1;
                 Ok(Some(self.lose(Dropped::Newest, parcel.land())))
             }
             Some(Some(at)) => {
@@ -210,7 +209,6 @@ impl<M: Item> Queue<M> {
 
     fn supersede<P: Parcel<Item = M>>(&mut self, at: usize, parcel: P) -> Lost<M> {
         let item = if self.order == Order::Fifo || self.items[at].priority() == parcel.priority() {
-            self.received += 1;
             std::mem::replace(&mut self.items[at], parcel.land())
         } else {
             let item = self.items.remove(at).expect("it was found there");
@@ -316,13 +314,16 @@ impl<M: Item> Queue<M> {
     }
 
     pub(super) fn count(&self) -> MailCount {
+        let (delivered, dropped, returned) = (self.delivered, self.dropped.into(), self.returned.into());
+        let waiting = self.items.len();
         MailCount {
-            received: self.received,
-            delivered: self.delivered,
+            // There is nowhere else to go: it need not be counted on the way in.
+            received: delivered + dropped + returned + waiting as u64,
+            delivered,
             refused: self.refused.into(),
-            dropped: self.dropped.into(),
-            returned: self.returned.into(),
-            waiting: self.items.len(),
+            dropped,
+            returned,
+            waiting,
             high_water: self.high_water as usize,
         }
     }

@@ -15,6 +15,7 @@ use crate::scope::Scope;
 use crate::systems::{events, threads};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::{Entities, Entity};
+use bevy_ecs::storage::TableId;
 use bevy_ecs::system::Query;
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -72,25 +73,25 @@ fn deliver_all<P: Process>(desk: &mut Desk, rows: &mut Query<Row<P>>, entities: 
     let mut ends = [0; TABLES];
     if let Ok(tables) = rows.contiguous_iter_mut() {
         for ((_, flags, vitals, _), end) in tables.zip(&mut ends) {
+            let Some(table) = vitals.first().and_then(|own| table_of(own.address.entity(), entities)) else { continue };
             whom.retain(|&entity| {
+                // Dead, or moved to another lane, where it has been listed anew: it is passed over.
                 let Ok(place) = entities.get_spawned(entity) else { return false };
                 let row = place.table_row.index();
-                // Else it stands in another table.
-                let Some(own) = vitals.get(row).filter(|own| own.address.entity() == entity) else { return true };
-                round.empty(visits, row, flags[row], own);
+                if place.table_id != table || row >= vitals.len() {
+                    return true;
+                }
+                round.empty(visits, entity, row, flags[row], &vitals[row]);
                 false
             });
             *end = round.begun;
         }
     }
-    // Whoever is not here any more is passed over: dead, or moved to another lane, where it has been listed anew.
-    let mut rest = rows.iter_many_mut(&*whom);
-    while let Some(row) = rest.fetch_next() {
-        if let Ok((_, flags, vitals, _)) = row {
-            round.empty(visits, 0, *flags, &vitals);
+    for entity in whom.drain(..) {
+        if let Ok((_, flags, vitals, _)) = rows.get(entity) {
+            round.empty(visits, entity, 0, *flags, vitals);
         }
     }
-    whom.clear();
 
     let (mut visits, mut done) = (&mut visits[..round.begun], 0);
     if let Ok(tables) = rows.contiguous_iter_mut() {
@@ -112,6 +113,10 @@ fn deliver_all<P: Process>(desk: &mut Desk, rows: &mut Query<Row<P>>, entities: 
     }
 }
 
+fn table_of(entity: Entity, entities: &Entities) -> Option<TableId> {
+    entities.get_spawned(entity).ok().map(|place| place.table_id)
+}
+
 /// One round of the mailman.
 struct Round<'a> {
     scope: &'a Scope,
@@ -123,27 +128,27 @@ struct Round<'a> {
 impl Round<'_> {
     /// Empties the mailbox of one process.
     #[inline(always)]
-    fn empty(&mut self, visits: &mut Vec<Visit>, row: usize, flags: Flags, vitals: &Vitals) {
-        let (scope, address) = (self.scope, &vitals.address);
+    fn empty(&mut self, visits: &mut Vec<Visit>, entity: Entity, row: usize, flags: Flags, vitals: &Vitals) {
+        let scope = self.scope;
         if !flags.is_clear() && !may_read(vitals, flags, scope) {
             if !flags.has(Flags::DYING) {
-                scope.list_ready(vitals.lane, address.entity());
+                scope.list_ready(vitals.lane, entity);
             }
             return;
         }
         if visits.len() == self.begun {
-            visits.push(Visit { entity: address.entity(), row, batch: Vec::new() });
+            visits.push(Visit { entity, row, batch: Vec::new() });
         }
         let visit = &mut visits[self.begun];
-        (visit.entity, visit.row) = (address.entity(), row);
+        (visit.entity, visit.row) = (entity, row);
         self.begun += 1;
-        let mailbox = &address.0.mailbox;
+        let mailbox = &vitals.address.0.mailbox;
         let more = match self.next_tick {
             true => take_due(mailbox, &mut visit.batch, scope),
             false => mailbox.take(&mut visit.batch, BUDGET),
         };
         if more {
-            scope.list_ready(vitals.lane, address.entity());
+            scope.list_ready(vitals.lane, entity);
         }
     }
 

@@ -4,7 +4,7 @@ use crate::body::Body;
 use crate::id;
 use crate::mailbox::{Item, Rank};
 use crate::party::Party;
-use crate::subject::{EMPTY, Entry, Subject};
+use crate::subject::{Entry, Subject};
 use serde_json::Value as Json;
 use std::any::Any;
 use std::borrow::Cow;
@@ -284,25 +284,6 @@ impl Mail {
         self.flags.has(Flags::QUESTION)
     }
 
-    /// Moves it out. What stays behind is no mail of anybody's.
-    pub(crate) fn take(&mut self) -> Self {
-        let nothing = Self {
-            body: Body::default(),
-            id: 0,
-            thread: 0,
-            time: 0,
-            utc: 0,
-            sender: Party::NOBODY,
-            recipient: Party::NOBODY,
-            subject: &EMPTY,
-            extras: None,
-            index: 0,
-            priority: 0,
-            flags: Flags::default(),
-        };
-        std::mem::replace(self, nothing)
-    }
-
     /// Whether nobody waits for it or for its reply.
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {
@@ -412,6 +393,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_mail_is_small() {
-        assert!(size_of::<Mail>() <= 96, "{}", size_of::<Mail>());
+        assert!(size_of::<Option<Mail>>() <= 96, "{}", size_of::<Option<Mail>>());
     }
 }

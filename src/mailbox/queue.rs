@@ -1,8 +1,8 @@
 //! What a mailbox guards: the queue, its bound and its counters. Plain data, no lock.
 
+use super::slots::Slots;
 use super::{Dropped, MailCount, MailboxSize, Order, Overflow};
 use std::cmp::Reverse;
-use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 /// The privileges of a parcel.
@@ -63,7 +63,7 @@ const LARGE: usize = 256;
 /// In this order, what every mail touches comes first.
 #[repr(C)]
 pub(super) struct Queue<M> {
-    items: VecDeque<M>,
+    items: Slots<M>,
     delivered: u64,
     /// Up to this length an ordinary parcel just goes to the end: the bound, or 0 when closed or when order or policy ask
     /// for more thought.
@@ -90,7 +90,7 @@ impl<M: Item> Queue<M> {
             Overflow::KeepLatest => Policy::KeepLatest,
         };
         let mut queue = Self {
-            items: VecDeque::new(),
+            items: Slots::new(),
             plain: 0,
             bound,
             urgent: 0,
@@ -114,12 +114,12 @@ impl<M: Item> Queue<M> {
         self.plain = if plain { self.bound.get() } else { 0 };
     }
 
-    pub(super) fn close(&mut self) -> VecDeque<M> {
+    pub(super) fn close(&mut self) -> Slots<M> {
         self.closed = true;
         self.plain = 0;
         self.ready = false;
         self.urgent = 0;
-        let left = std::mem::take(&mut self.items);
+        let left = std::mem::replace(&mut self.items, Slots::new());
         self.returned = self.returned.saturating_add(left.len() as u32);
         left
     }
@@ -128,22 +128,14 @@ impl<M: Item> Queue<M> {
     #[inline(always)]
     pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P) -> bool {
         let length = self.items.len();
-        length < self.plain as usize && length < self.items.capacity() && parcel.rank() != Rank::Urgent
+        length < self.plain as usize && self.items.has_slot() && parcel.rank() != Rank::Urgent
     }
 
     /// To the end of the queue, into a slot that is there: nothing to grow, so the compiler writes the item in its place.
     #[inline(always)]
     pub(super) fn append<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        self.items.push_back(parcel.land());
+        self.items.push(parcel.land());
         self.note_arrival();
-    }
-
-    /// One slot first, for most boxes never hold more than one mail; twice as many whenever that is not enough.
-    fn make_slot(&mut self) {
-        let length = self.items.len();
-        if length == self.items.capacity() {
-            self.items.reserve_exact(length.max(1));
-        }
     }
 
     #[inline(always)]
@@ -158,9 +150,9 @@ impl<M: Item> Queue<M> {
             return Err((Refusal::Closed, parcel));
         }
         if parcel.rank() == Rank::Ordinary {
-            if self.policy == Policy::KeepLatest
-                && let Some(at) = self.items.iter().position(|item| is_ordinary(item) && parcel.supersedes(item))
-            {
+            let same = |item: &M| is_ordinary(item) && parcel.supersedes(item);
+            let known = if self.policy == Policy::KeepLatest { self.items.iter().position(same) } else { None };
+            if let Some(at) = known {
                 return Ok(Some(self.supersede(at, parcel)));
             }
             if self.is_full() {
@@ -208,8 +200,8 @@ impl<M: Item> Queue<M> {
     }
 
     fn supersede<P: Parcel<Item = M>>(&mut self, at: usize, parcel: P) -> Lost<M> {
-        let item = if self.order == Order::Fifo || self.items[at].priority() == parcel.priority() {
-            std::mem::replace(&mut self.items[at], parcel.land())
+        let item = if self.order == Order::Fifo || self.items.get(at).is_some_and(|it| it.priority() == parcel.priority()) {
+            self.items.replace(at, parcel.land()).expect("it was found there")
         } else {
             let item = self.items.remove(at).expect("it was found there");
             self.place(parcel);
@@ -233,11 +225,11 @@ impl<M: Item> Queue<M> {
             (_, Order::Fifo) => self.items.len(),
             (_, Order::Priority) => {
                 let behind = |item: &M| item.priority() < parcel.priority();
-                let passed = self.items.iter().skip(urgent).rev().take_while(|item| behind(item)).count();
+                let passed = self.items.iter().rev().take(self.items.len() - urgent).take_while(|item| behind(item)).count();
                 self.items.len() - passed
             }
         };
-        self.make_slot();
+        self.items.make_slot();
         self.items.insert(at, parcel.land());
         self.note_arrival();
     }
@@ -252,61 +244,50 @@ impl<M: Item> Queue<M> {
         !std::mem::replace(&mut self.ready, true)
     }
 
-    /// See [`Mailbox::take`](super::Mailbox::take). A queue and a list of the same capacity are each other's memory: nothing
-    /// is moved.
+    /// See [`Mailbox::take`](super::Mailbox::take).
     #[inline(always)]
-    pub(super) fn take(&mut self, batch: &mut Vec<M>, budget: usize) -> bool {
+    pub(super) fn take(&mut self, batch: &mut Vec<Option<M>>, budget: usize) -> bool {
         debug_assert!(batch.is_empty());
-        if self.items.len() <= budget && batch.capacity() <= LARGE {
-            let items = std::mem::replace(&mut self.items, VecDeque::from(std::mem::take(batch)));
-            *batch = Vec::from(items);
-            self.urgent = 0;
-        } else {
-            self.take_some(batch, budget);
+        let count = self.items.len();
+        if count > budget || batch.capacity() > LARGE {
+            return self.take_some(batch, budget, |_| true);
         }
-        self.delivered += batch.len() as u64;
-        self.ready = !self.items.is_empty();
-        self.ready
+        self.items.swap(batch);
+        self.urgent = 0;
+        self.delivered += count as u64;
+        self.ready = false;
+        false
     }
 
+    /// Takes up to `budget` of those that are due, wherever they stand.
     #[cold]
-    fn take_some(&mut self, batch: &mut Vec<M>, budget: usize) {
+    pub(super) fn take_some(
+        &mut self,
+        batch: &mut Vec<Option<M>>,
+        budget: usize,
+        due: impl Fn(&M) -> bool,
+    ) -> bool {
+        debug_assert!(batch.is_empty());
         batch.shrink_to(LARGE);
-        batch.extend(self.items.drain(..budget.min(self.items.len())));
-        self.urgent = self.urgent.saturating_sub(batch.len() as u32);
+        self.items.take_some(batch, budget, due);
+        self.urgent -= batch.iter().flatten().filter(|item| item.rank() == Rank::Urgent).count() as u32;
+        self.delivered += batch.len() as u64;
+        self.ready = self.items.len() > 0;
+        self.ready
     }
 
     /// See [`Mailbox::give_back`](super::Mailbox::give_back).
     #[cold]
-    pub(super) fn give_back(&mut self, batch: &mut Vec<M>) {
-        self.delivered -= batch.len() as u64;
-        batch.extend(self.items.drain(..));
-        self.items.extend(batch.drain(..));
+    pub(super) fn give_back(&mut self, batch: &mut Vec<Option<M>>) {
+        self.delivered -= batch.iter().flatten().count() as u64;
         let order = self.order;
-        self.items.make_contiguous().sort_by_key(|item| match (item.rank(), order) {
+        self.items.put_back(batch, |item| match (item.rank(), order) {
             (Rank::Urgent, _) => None,
             (_, Order::Fifo) => Some(Reverse(0)),
             (_, Order::Priority) => Some(Reverse(item.priority())),
         });
         self.urgent = self.items.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
         self.high_water = self.high_water.max(self.items.len() as u32);
-    }
-
-    /// See [`Mailbox::take_due`](super::Mailbox::take_due).
-    pub(super) fn take_due(&mut self, batch: &mut Vec<M>, due: impl Fn(&M) -> bool) -> bool {
-        debug_assert!(batch.is_empty());
-        for _ in 0..self.items.len() {
-            let Some(item) = self.items.pop_front() else { break };
-            if due(&item) {
-                self.urgent -= u32::from(item.rank() == Rank::Urgent);
-                batch.push(item);
-            } else {
-                self.items.push_back(item);
-            }
-        }
-        self.delivered += batch.len() as u64;
-        self.ready = !self.items.is_empty();
-        self.ready
     }
 
     pub(super) fn size(&self) -> MailboxSize {

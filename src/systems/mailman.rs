@@ -43,7 +43,7 @@ struct Visit {
     entity: Entity,
     /// Where the process stands in its table.
     row: usize,
-    batch: Vec<Mail>,
+    batch: Vec<Option<Mail>>,
 }
 
 /// Delivers what the mailboxes of a lane hold now: first they are all emptied, then all is read. What callbacks send to
@@ -182,30 +182,33 @@ fn may_read(vitals: &Vitals, flags: Flags, scope: &Scope) -> bool {
 }
 
 /// Takes what was sent before this tick. Whether more waits.
-fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Vec<Mail>, scope: &Scope) -> bool {
+fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Vec<Option<Mail>>, scope: &Scope) -> bool {
     let start = scope.now();
     let more = mailbox.take_due(batch, |mail| mail.time < start);
     // In an order that no placement of the senders can change.
-    batch.sort_by_key(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()));
+    batch.sort_by_key(|mail| {
+        mail.as_ref().map(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()))
+    });
     more
 }
 
 /// Has a process read its mail, and do what else waits for its mailman. Mail is read where it lies: to move it out first
 /// would cost as much as to write it did.
 #[inline(always)]
-fn read_all<P: Process>(batch: &mut Vec<Mail>, process: &mut P, cx: &mut Context<'_, P>) {
+fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut P, cx: &mut Context<'_, P>) {
     let pill = cx.scope.control.pill.get();
-    for mail in batch.iter_mut() {
+    for slot in batch.iter_mut() {
+        let Some(mail) = slot else { continue };
         let unwilling = cx.pulled.get() || cx.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);
         if unwilling || !mail.is_plain() || pill.is_some_and(|pill| mail.subject_is(pill)) {
-            read_special(mail.take(), unwilling, process, cx);
+            read_special(slot.take(), unwilling, process, cx);
             continue;
         }
         if !pass_filters(mail, None, process, cx) {
             unmatched(mail, cx.scope);
         }
         if cx.scope.forwards.is_some() {
-            forward(mail.take(), cx);
+            slot.take().into_iter().for_each(|mail| forward(mail, cx));
         }
     }
     batch.clear();
@@ -216,8 +219,12 @@ fn read_all<P: Process>(batch: &mut Vec<Mail>, process: &mut P, cx: &mut Context
 
 /// A mail that is more than a plain one, or is not to be read.
 #[inline(never)]
-fn read_special<P: Process>(mail: Mail, unwilling: bool, process: &mut P, cx: &mut Context<'_, P>) {
-    if unwilling { unread(mail, cx.scope) } else { read(mail, None, process, cx) }
+fn read_special<P: Process>(mail: Option<Mail>, unwilling: bool, process: &mut P, cx: &mut Context<'_, P>) {
+    match mail {
+        Some(mail) if unwilling => unread(mail, cx.scope),
+        Some(mail) => read(mail, None, process, cx),
+        None => {}
+    }
 }
 
 /// What waits for the mailman besides mail: what came by routes of the process's own, threads that have ended, events.

@@ -232,6 +232,7 @@ pub struct DuplicateFilter {
 /// A mail is handed round by [`round`](Self::round) and [`take_next`](Self::take_next), so that callbacks may add and remove filters
 /// meanwhile: a removal holds at once, an addition from the next mail on.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Filters<C> {
     /// Most processes have one filter, which stands in place: a memory of its own would be one more to wait for.
     rules: SmallVec<[Rule<C>; 1]>,

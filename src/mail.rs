@@ -225,6 +225,12 @@ impl Mail {
         subject.is_same(self.subject, self.owned_subject())
     }
 
+    /// Whether it is about this interned subject, in any case.
+    #[inline(always)]
+    pub(crate) fn subject_is_entry(&self, subject: &Entry) -> bool {
+        subject.is_same(self.subject, self.owned_subject())
+    }
+
     /// The number of the subject, if it is interned.
     #[inline]
     pub(crate) fn interned_subject(&self) -> Option<usize> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs one hook of one process. Its failure is counted and logged, and its supervision says what follows.
-#[inline]
+#[inline(always)]
 pub(crate) fn guarded<P: Process>(
     hook: &'static str,
     process: &mut P,

@@ -5,6 +5,7 @@ mod pattern;
 use crate::body::Body;
 use crate::mail::Mail;
 use crate::subject::Subject;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
@@ -24,11 +25,17 @@ pub use pattern::{Pattern, RegexError, regex};
 /// ```
 #[derive(Clone, Default, Debug)]
 pub struct Filter {
-    pub(crate) id: Option<Cow<'static, str>>,
-    pub(crate) description: Cow<'static, str>,
     /// Looked at first and most often, so it has a place of its own.
     subject: Option<Pattern>,
-    others: Vec<Condition>,
+    /// What few filters have.
+    more: Option<Box<More>>,
+}
+
+#[derive(Clone, Default, Debug)]
+struct More {
+    id: Option<Cow<'static, str>>,
+    description: Cow<'static, str>,
+    conditions: Vec<Condition>,
 }
 
 #[derive(Clone, Debug)]
@@ -117,30 +124,42 @@ impl Filter {
     /// Names the filter, so that it can be listed and removed. One holder can't have two of one name.
     #[must_use]
     pub fn id(self, id: impl Into<Cow<'static, str>>) -> Self {
-        Self { id: Some(id.into()), ..self }
+        self.with(|more| more.id = Some(id.into()))
     }
 
     /// Says what it is for, in lists and logs.
     #[must_use]
     pub fn describe(self, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { description: description.into(), ..self }
+        self.with(|more| more.description = description.into())
     }
 
-    fn and(mut self, condition: Condition) -> Self {
-        self.others.push(condition);
+    fn and(self, condition: Condition) -> Self {
+        self.with(|more| more.conditions.push(condition))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut More)) -> Self {
+        change(self.more.get_or_insert_default());
         self
+    }
+
+    fn conditions(&self) -> &[Condition] {
+        self.more.as_ref().map_or(&[], |more| &more.conditions)
     }
 
     /// What it is for, as [`describe`](Self::describe)d.
     #[must_use]
     pub fn description(&self) -> &str {
-        &self.description
+        self.more.as_ref().map_or("", |more| &more.description)
+    }
+
+    fn id_given(&self) -> Option<&Cow<'static, str>> {
+        self.more.as_ref()?.id.as_ref()
     }
 
     /// Whether it has no condition.
     #[must_use]
     pub fn is_fall_through(&self) -> bool {
-        self.subject.is_none() && self.others.is_empty()
+        self.subject.is_none() && self.conditions().is_empty()
     }
 
     /// Whether a mail meets all conditions; true if there is none.
@@ -148,7 +167,7 @@ impl Filter {
     #[must_use]
     pub fn matches(&self, mail: &Mail) -> bool {
         self.subject.as_ref().is_none_or(|pattern| pattern.matches_subject_of(mail))
-            && (self.others.is_empty() || self.others.iter().all(|condition| condition.holds(mail)))
+            && self.more.as_ref().is_none_or(|more| more.conditions.iter().all(|condition| condition.holds(mail)))
     }
 }
 
@@ -210,11 +229,13 @@ pub struct DuplicateFilter {
 
 /// The filters of one process, each with its callback `C`.
 ///
-/// A mail is handed round by [`round`](Self::round) and [`next`](Self::next), so that callbacks may add and remove filters
+/// A mail is handed round by [`round`](Self::round) and [`take_next`](Self::take_next), so that callbacks may add and remove filters
 /// meanwhile: a removal holds at once, an addition from the next mail on.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Filters<C> {
-    rules: Vec<Rule<C>>,
+    /// Most processes have one filter, which stands in place: a memory of its own would be one more to wait for.
+    rules: SmallVec<[Rule<C>; 1]>,
     /// Numbers filters without an id, and tells those that were added since a round began.
     added: u32,
 }
@@ -223,7 +244,19 @@ pub(crate) struct Filters<C> {
 struct Rule<C> {
     number: u32,
     filter: Filter,
-    callback: C,
+    /// `None` while it runs.
+    callback: Option<C>,
+}
+
+/// What becomes of a mail where there is one filter at most.
+#[derive(Debug)]
+pub(crate) enum Only<C> {
+    /// It goes to this callback, of the filter of this number.
+    Takes(u32, C),
+    /// It goes to none.
+    Leaves,
+    /// There are more filters.
+    OneOfMany,
 }
 
 /// One mail on its way past all filters.
@@ -239,7 +272,7 @@ pub(crate) struct Round {
 
 impl<C> Default for Filters<C> {
     fn default() -> Self {
-        Self { rules: Vec::new(), added: 0 }
+        Self { rules: SmallVec::new(), added: 0 }
     }
 }
 
@@ -247,15 +280,12 @@ impl<C> Filters<C> {
     /// Adds a filter behind all others.
     pub(crate) fn add(&mut self, filter: Filter, callback: C) -> Result<FilterId, DuplicateFilter> {
         let number = self.added;
-        let id = FilterId(filter.id.clone().unwrap_or_else(|| number.to_string().into()));
+        let id = FilterId(filter.id_given().cloned().unwrap_or_else(|| number.to_string().into()));
         if self.position(id.as_str()).is_some() {
             return Err(DuplicateFilter { id: id.0.into_owned() });
         }
-        if self.rules.is_empty() {
-            self.rules.reserve_exact(1);
-        }
         self.added += 1;
-        self.rules.push(Rule { number, filter, callback });
+        self.rules.push(Rule { number, filter, callback: Some(callback) });
         Ok(id)
     }
 
@@ -274,12 +304,26 @@ impl<C> Filters<C> {
         self.rules.iter().position(|rule| rule.id() == id)
     }
 
-    /// The only one, if there is one only: what it matches needs no round.
-    #[inline]
-    pub(crate) fn only(&self) -> Option<(&Filter, &C)> {
-        match &*self.rules {
-            [rule] => Some((&rule.filter, &rule.callback)),
-            _ => None,
+    /// Whether the only filter takes a mail: that needs no round. Its callback goes back by [`give_back`](Self::give_back).
+    #[inline(always)]
+    pub(crate) fn only(&mut self, mail: &Mail) -> Only<C> {
+        match &mut *self.rules {
+            [] => Only::Leaves,
+            [rule] if !rule.filter.matches(mail) => Only::Leaves,
+            [rule] => rule.callback.take().map_or(Only::Leaves, |callback| Only::Takes(rule.number, callback)),
+            _ => Only::OneOfMany,
+        }
+    }
+
+    /// Puts a callback that has run back into its filter, if that is still there.
+    #[inline(always)]
+    pub(crate) fn give_back(&mut self, number: u32, callback: C) {
+        let back = match &mut *self.rules {
+            [rule] if rule.number == number => Some(rule),
+            rules => rules.iter_mut().find(|rule| rule.number == number),
+        };
+        if let Some(rule) = back {
+            rule.callback = Some(callback);
         }
     }
 
@@ -289,11 +333,11 @@ impl<C> Filters<C> {
         Round { end: self.added, next: 0, matched: false, falling_through: false }
     }
 
-    /// The next callback that gets this mail; after the last, `None`. Then [`Round::matched`] tells whether there was any.
-    #[inline]
-    pub(crate) fn next(&self, round: &mut Round, mail: &Mail) -> Option<&C> {
+    /// The next callback that gets this mail, and the number of its filter, to [`give_back`](Self::give_back); after the last,
+    /// `None`. Then [`Round::matched`] tells whether there was any.
+    pub(crate) fn take_next(&mut self, round: &mut Round, mail: &Mail) -> Option<(u32, C)> {
         loop {
-            for rule in &self.rules {
+            for rule in &mut self.rules {
                 // Numbers rise, so what was asked before is passed over, removed or not.
                 if rule.number < round.next {
                     continue;
@@ -304,7 +348,7 @@ impl<C> Filters<C> {
                 round.next = rule.number + 1;
                 if rule.filter.is_fall_through() == round.falling_through && rule.filter.matches(mail) {
                     round.matched = true;
-                    return Some(&rule.callback);
+                    return rule.callback.take().map(|callback| (rule.number, callback));
                 }
             }
             if round.falling_through || round.matched {
@@ -318,7 +362,7 @@ impl<C> Filters<C> {
 
 impl<C> Rule<C> {
     fn id(&self) -> Cow<'static, str> {
-        self.filter.id.clone().unwrap_or_else(|| self.number.to_string().into())
+        self.filter.id_given().cloned().unwrap_or_else(|| self.number.to_string().into())
     }
 }
 
@@ -363,9 +407,15 @@ mod tests {
         assert!(Filter::new().body("x").matches(&super::tests::mail().body(json!("x")).get()));
     }
 
-    fn matching(filters: &Filters<u32>, mail: &Mail) -> Vec<u32> {
+    fn next(filters: &mut Filters<u32>, round: &mut Round, mail: &Mail) -> Option<u32> {
+        let (number, callback) = filters.take_next(round, mail)?;
+        filters.give_back(number, callback);
+        Some(callback)
+    }
+
+    fn matching(filters: &mut Filters<u32>, mail: &Mail) -> Vec<u32> {
         let mut round = filters.round();
-        std::iter::from_fn(|| filters.next(&mut round, mail).copied()).collect()
+        std::iter::from_fn(|| next(filters, &mut round, mail)).collect()
     }
 
     #[test]
@@ -375,9 +425,9 @@ mod tests {
         for (number, filter) in list.into_iter().enumerate() {
             filters.add(filter, number as u32).unwrap();
         }
-        assert_eq!(matching(&filters, &mail().subject("a").get()), [1, 3]);
-        assert_eq!(matching(&filters, &mail().subject("b").get()), [2, 3]);
-        assert_eq!(matching(&filters, &mail().subject("").get()), [0, 4], "two of them, and both run");
+        assert_eq!(matching(&mut filters, &mail().subject("a").get()), [1, 3]);
+        assert_eq!(matching(&mut filters, &mail().subject("b").get()), [2, 3]);
+        assert_eq!(matching(&mut filters, &mail().subject("").get()), [0, 4], "two of them, and both run");
     }
 
     #[test]
@@ -389,14 +439,14 @@ mod tests {
         }
         let mail = mail().get();
         let mut round = filters.round();
-        assert_eq!(filters.next(&mut round, &mail), Some(&0));
+        assert_eq!(next(&mut filters, &mut round, &mail), Some(0));
         filters.remove("filter 0").unwrap();
         filters.remove("filter 1").unwrap();
         filters.add(all(), 3).unwrap();
-        assert_eq!(filters.next(&mut round, &mail), Some(&2));
-        assert_eq!(filters.next(&mut round, &mail), None);
+        assert_eq!(next(&mut filters, &mut round, &mail), Some(2));
+        assert_eq!(next(&mut filters, &mut round, &mail), None);
         assert!(round.matched());
-        assert_eq!(matching(&filters, &mail), [2, 3]);
+        assert_eq!(matching(&mut filters, &mail), [2, 3]);
     }
 
     #[test]
@@ -410,6 +460,6 @@ mod tests {
         assert!(filters.remove(id.as_str()).is_some());
         assert!(filters.remove(id.as_str()).is_none());
         assert!(filters.remove("pings").is_some());
-        assert!(matching(&filters, &mail().get()).is_empty());
+        assert!(matching(&mut filters, &mail().get()).is_empty());
     }
 }

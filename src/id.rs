@@ -25,18 +25,6 @@ impl Ids {
         self.0.set(id.wrapping_add(1));
         id
     }
-
-    /// The id that the next mail will get.
-    #[inline(always)]
-    pub(crate) fn peek(&self) -> u64 {
-        self.0.get()
-    }
-
-    /// Whether it was given here, since `mark` was the next.
-    #[inline(always)]
-    pub(crate) fn is_since(&self, mark: u64, id: u64) -> bool {
-        id.wrapping_sub(mark) < self.0.get().wrapping_sub(mark)
-    }
 }
 
 /// SplitMix64's finaliser: any bit of `x` changes half of the result.
@@ -79,11 +67,6 @@ mod tests {
         assert_ne!(first(1, 0), first(2, 0));
         let ids = Ids::new(1, 0);
         assert_eq!(ids.next() + 1, ids.next());
-        let mark = ids.peek();
-        assert!(!ids.is_since(mark, mark), "not given yet");
-        let given = ids.next();
-        assert!(ids.is_since(mark, given) && !ids.is_since(mark, given - 1) && !ids.is_since(mark, given + 1));
-        assert!(!ids.is_since(mark, first(1, 1)), "another sender's");
     }
 
     proptest! {

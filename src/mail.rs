@@ -225,6 +225,12 @@ impl Mail {
         subject.is_same(self.subject, self.owned_subject())
     }
 
+    /// Whether it is about this interned subject, in any case.
+    #[inline(always)]
+    pub(crate) fn subject_is_entry(&self, subject: &Entry) -> bool {
+        subject.is_same(self.subject, self.owned_subject())
+    }
+
     /// The number of the subject, if it is interned.
     #[inline]
     pub(crate) fn interned_subject(&self) -> Option<usize> {
@@ -282,6 +288,12 @@ impl Mail {
     #[must_use]
     pub fn is_question(&self) -> bool {
         self.flags.has(Flags::QUESTION)
+    }
+
+    /// Whether nobody waits for it or for its reply.
+    #[inline(always)]
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.flags.has(Flags::REPLY.with(Flags::QUESTION))
     }
 
     /// Why it came back, if it is one's own mail that could not be delivered.
@@ -387,6 +399,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_mail_is_small() {
-        assert!(size_of::<Mail>() <= 96, "{}", size_of::<Mail>());
+        assert!(size_of::<Option<Mail>>() <= 96, "{}", size_of::<Option<Mail>>());
     }
 }

@@ -5,6 +5,7 @@
 //! a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads: it moves parcels.
 
 mod queue;
+mod slots;
 #[cfg(all(test, not(loom_model)))]
 mod tests;
 #[cfg(test)]
@@ -13,7 +14,6 @@ mod threads;
 use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use bevy_ecs::component::Component;
 use queue::{Lost, Queue};
-use std::collections::VecDeque;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
@@ -111,10 +111,11 @@ pub struct MailCount {
 }
 
 /// The bounded queue of one process.
+#[repr(C)]
 pub(crate) struct Mailbox<M> {
     queue: Mutex<Queue<M>>,
-    room: Condvar,
     overflow: Overflow,
+    room: Condvar,
 }
 
 impl<M: Item> Mailbox<M> {
@@ -166,43 +167,43 @@ impl<M: Item> Mailbox<M> {
         }))
     }
 
-    /// Moves up to `budget` mails into `batch`, which must be empty, in order of delivery. Whether more wait: then the box
+    /// Moves up to `budget` mails into `batch`, which must be empty, in order of delivery; some slots may be empty. Whether more wait: then the box
     /// stays ready, and it is the caller who looks at it again.
-    #[inline]
-    pub(crate) fn take(&self, batch: &mut VecDeque<M>, budget: usize) -> bool {
+    #[inline(always)]
+    pub(crate) fn take(&self, batch: &mut Vec<Option<M>>, budget: usize) -> bool {
         let mut queue = self.queue.lock();
         let more = queue.take(batch, budget);
         drop(queue);
-        self.room.notify_all();
-        more
-    }
-
-    /// Like [`take`](Self::take), but leaves what is `late`: sent while this very round of the mailman went on.
-    #[inline]
-    pub(crate) fn take_early(&self, batch: &mut VecDeque<M>, budget: usize, late: impl Fn(&M) -> bool) -> bool {
-        let mut queue = self.queue.lock();
-        queue.take(batch, budget);
-        let more = queue.give_back(batch, late);
-        drop(queue);
-        self.room.notify_all();
+        self.tell_of_room();
         more
     }
 
     /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
-    pub(crate) fn take_due(&self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
+    pub(crate) fn take_due(&self, batch: &mut Vec<Option<M>>, due: impl Fn(&M) -> bool) -> bool {
         let mut queue = self.queue.lock();
-        let more = queue.take_due(batch, due);
+        let more = queue.take_some(batch, usize::MAX, due);
         drop(queue);
-        self.room.notify_all();
+        self.tell_of_room();
         more
+    }
+
+    /// Puts back what was taken and could not be read, before what has come in since. Whether the box was idle and is ready
+    /// now: then it is the caller who looks at it again.
+    pub(crate) fn give_back(&self, batch: &mut Vec<Option<M>>) -> bool {
+        if batch.is_empty() {
+            return false;
+        }
+        let mut queue = self.queue.lock();
+        queue.give_back(batch);
+        queue.set_ready()
     }
 
     /// Lets nothing in any more. What is left comes back: dead letters.
     #[must_use = "what is left in the box must be accounted for"]
-    pub(crate) fn close(&self) -> VecDeque<M> {
+    pub(crate) fn close(&self) -> impl Iterator<Item = M> + use<M> {
         let left = self.queue.lock().close();
-        self.room.notify_all();
-        left
+        self.tell_of_room();
+        left.into_items()
     }
 
     /// Opens a closed box again.
@@ -210,7 +211,16 @@ impl<M: Item> Mailbox<M> {
         self.queue.lock().open();
     }
 
+    /// Only where the policy says so does anybody wait.
+    #[inline(always)]
+    fn tell_of_room(&self) {
+        if self.patience().is_some() {
+            self.room.notify_all();
+        }
+    }
+
     /// How long a thread may wait for room here.
+    #[inline(always)]
     pub(crate) fn patience(&self) -> Option<Duration> {
         match self.overflow {
             Overflow::Block(patience) => Some(patience),

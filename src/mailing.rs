@@ -24,16 +24,7 @@ use std::time::Duration;
 /// What a filter calls.
 pub(crate) enum Handler<P: Process> {
     Plain(fn(&mut P, &Mail, &mut Context<'_, P>) -> Result),
-    Typed(Arc<dyn Fn(&mut P, &Mail, &mut Context<'_, P>) -> Result + Send + Sync>),
-}
-
-impl<P: Process> Clone for Handler<P> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Plain(call) => Self::Plain(*call),
-            Self::Typed(call) => Self::Typed(call.clone()),
-        }
-    }
+    Typed(Box<dyn Fn(&mut P, &Mail, &mut Context<'_, P>) -> Result + Send + Sync>),
 }
 
 impl<P: Process> Handler<P> {
@@ -153,7 +144,7 @@ impl<P: Process> Context<'_, P> {
     /// process as relayer. Where that is refused, this process gets it back as [`failed`](Mail::failed).
     /// Outside of a mail's callback, there is nothing to pass on.
     pub fn forward<'a>(&mut self, to: impl Into<To<'a>>) {
-        self.scope.forwards.borrow_mut().push(to.into().keep());
+        self.scope.forwards.push(to.into().keep());
     }
 
     /// Gives a foreign message (from a socket, a device, anything) to this process's own filters on a route, at its next
@@ -163,6 +154,7 @@ impl<P: Process> Context<'_, P> {
         let mail = draft.land(self.scope.stamp(party), party);
         let at = self.route(route.into());
         self.private.belongings().routed.push((at, mail));
+        self.vitals.address.0.add_errand();
         self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
     }
 
@@ -216,7 +208,7 @@ impl<P: Process> Context<'_, P> {
             Some(body) => call(process, body, cx),
             None => Ok(()),
         };
-        let added = self.private.belongings().filters.add(Filter::new().typed::<T>(), Handler::Typed(Arc::new(typed)));
+        let added = self.private.belongings().filters.add(Filter::new().typed::<T>(), Handler::Typed(Box::new(typed)));
         added.expect("a filter without an id is never a duplicate")
     }
 

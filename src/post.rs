@@ -20,20 +20,22 @@ use std::sync::{Arc, OnceLock};
 
 /// What the whole application may know of one process: everything here is shared between threads.
 ///
-/// In this order, what every mail touches stands in three cache lines.
+/// In this order, what every mail touches stands in two cache lines.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Record {
-    pub(crate) mailbox: Mailbox<Mail>,
+    /// Its number in every mail, once it is listed.
+    pub(crate) party: Party,
     /// Index of (group, type) on its head: on which list its mailbox goes when it has mail.
     pub(crate) lane: AtomicU32,
-    /// Index of its type on that head.
-    pub(crate) kind: u32,
+    /// Whether its mailman may have more to do than to hand over mail.
+    errands: AtomicBool,
     pub(crate) entity: Entity,
     /// The head it lives on.
     pub(crate) link: Arc<Link>,
-    /// Its number in every mail, once it is listed.
-    pub(crate) party: Party,
+    pub(crate) mailbox: Mailbox<Mail>,
+    /// Index of its type on that head.
+    pub(crate) kind: u32,
     /// Order of birth over the whole application.
     pub(crate) birth: u64,
     pub(crate) name: Cow<'static, str>,
@@ -80,6 +82,7 @@ impl Record {
             party: Party::NOBODY,
             mailbox,
             lane: AtomicU32::new(0),
+            errands: AtomicBool::new(false),
             incidents: OnceLock::new(),
             cause: Mutex::new(None),
             rank: AtomicU32::new(0),
@@ -102,7 +105,19 @@ impl Record {
 
     /// Where its events wait.
     pub(crate) fn inbox(&self) -> &Inbox {
+        self.add_errand();
         self.incidents().inbox.get_or_init(Inbox::default)
+    }
+
+    /// Has its mailman look, at each visit from now on, at what else than mail may wait: events, threads, routes.
+    pub(crate) fn add_errand(&self) {
+        self.errands.store(true, Relaxed);
+    }
+
+    /// Whether anything else than mail has ever waited.
+    #[inline(always)]
+    pub(crate) fn has_errands(&self) -> bool {
+        self.errands.load(Relaxed)
     }
 
     /// Where its events wait, if it has ever had one.

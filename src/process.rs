@@ -232,11 +232,13 @@ pub(crate) type Row<P> = (&'static mut P, &'static mut Flags, &'static mut Vital
 #[derive(Component)]
 pub(crate) struct Private<P: Process>(pub(crate) Option<Box<Belongings<P>>>);
 
+/// So laid out that what every mail looks at, its filter if that is the only one, is one cache line.
+#[repr(C, align(64))]
 pub(crate) struct Belongings<P: Process> {
-    pub(crate) timers: Vec<Timer<P>>,
-    pub(crate) next_timer: u32,
-    pub(crate) random: Option<Xoshiro256PlusPlus>,
     pub(crate) filters: Filters<Handler<P>>,
+    pub(crate) next_timer: u32,
+    pub(crate) timers: Vec<Timer<P>>,
+    pub(crate) random: Option<Xoshiro256PlusPlus>,
     /// Filters of routes other than the mailbox.
     pub(crate) routes: Vec<(Cow<'static, str>, Filters<Handler<P>>)>,
     /// Mail that came by a route and waits for the mailman.
@@ -276,10 +278,10 @@ impl<P: Process> Default for Signals<P> {
 impl<P: Process> Default for Belongings<P> {
     fn default() -> Self {
         Self {
-            timers: Vec::new(),
-            next_timer: 0,
-            random: None,
             filters: Filters::default(),
+            next_timer: 0,
+            timers: Vec::new(),
+            random: None,
             routes: Vec::new(),
             routed: Vec::new(),
             heard: Vec::new(),
@@ -328,5 +330,15 @@ mod tests {
         struct Idle;
         impl Process for Idle {}
         assert_eq!(size_of::<Private<Idle>>(), 8);
+    }
+
+    #[test]
+    fn the_only_filter_is_one_cache_line() {
+        #[derive(Component)]
+        struct Reader;
+        impl Process for Reader {}
+        // The list, which the only filter stands in, and the number of the next.
+        assert_eq!(size_of::<Filters<Handler<Reader>>>(), 64 + 8);
+        assert_eq!(std::mem::offset_of!(Belongings<Reader>, filters), 0);
     }
 }

@@ -10,7 +10,6 @@ use crate::frequency::Frequency;
 use crate::id::Ids;
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
-use crate::mail::Mail;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
@@ -29,7 +28,7 @@ use std::any::TypeId;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -180,6 +179,31 @@ impl Graveyard {
     }
 }
 
+/// To whom a mail is to be passed on.
+#[derive(Default)]
+pub(crate) struct Forwards {
+    /// Whether there is anybody: the one thing that is looked at for each mail.
+    any: Cell<bool>,
+    all: RefCell<Vec<Kept>>,
+}
+
+impl Forwards {
+    #[inline(always)]
+    pub(crate) fn is_some(&self) -> bool {
+        self.any.get()
+    }
+
+    pub(crate) fn push(&self, to: Kept) {
+        self.all.borrow_mut().push(to);
+        self.any.set(true);
+    }
+
+    pub(crate) fn take(&self) -> Vec<Kept> {
+        self.any.set(false);
+        self.all.take()
+    }
+}
+
 /// See the module's documentation.
 pub(crate) struct Scope {
     pub(crate) control: Arc<Control>,
@@ -195,11 +219,8 @@ pub(crate) struct Scope {
     pub(crate) ids: Ids,
     /// Processes whose mailboxes were idle and have mail now, by lane.
     pub(crate) ready: RefCell<Vec<Vec<Entity>>>,
-    /// Scratch of the mailman, kept warm.
-    pub(crate) rounds: RefCell<Vec<Entity>>,
-    pub(crate) batch: RefCell<VecDeque<Mail>>,
     /// To whom the mail that is being read is to be passed on.
-    pub(crate) forwards: RefCell<Vec<Kept>>,
+    pub(crate) forwards: Forwards,
     /// Subjects that matched no filter and have been logged.
     pub(crate) unmatched: RefCell<HashSet<String>>,
     /// Whose death runs at the end of this tick.
@@ -240,9 +261,7 @@ impl Scope {
             unnamed: RefCell::default(),
             ids,
             ready: RefCell::default(),
-            rounds: RefCell::default(),
-            batch: RefCell::default(),
-            forwards: RefCell::default(),
+            forwards: Forwards::default(),
             unmatched: RefCell::default(),
             leaving: RefCell::default(),
             starting: RefCell::default(),

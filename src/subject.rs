@@ -43,6 +43,23 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether it is the subject of these parts, in any case.
+    #[inline(always)]
+    pub(crate) fn is_same(&self, entry: &'static Self, owned: Option<&Arc<str>>) -> bool {
+        match owned {
+            None => self.folded == entry.folded,
+            Some(text) => self.reads_like(text),
+        }
+    }
+
+    /// An owned text may have been interned later: only the texts tell.
+    #[cold]
+    fn reads_like(&self, text: &str) -> bool {
+        self.text.eq_ignore_ascii_case(text)
+    }
+}
+
 /// The empty subject; also what stands in a mail whose subject is owned and kept elsewhere.
 pub(crate) static EMPTY: Entry = Entry { text: "", id: 0, folded: 0 };
 
@@ -99,16 +116,10 @@ impl Subject {
     /// Whether it is the subject of these parts, in any case.
     #[inline(always)]
     pub(crate) fn is_same(&self, entry: &'static Entry, owned: Option<&Arc<str>>) -> bool {
-        match (&self.0, owned) {
-            (Repr::Interned(this), None) => this.folded == entry.folded,
-            (_, owned) => self.reads_like(entry, owned),
+        match &self.0 {
+            Repr::Interned(this) => this.is_same(entry, owned),
+            Repr::Owned(text) => text.eq_ignore_ascii_case(owned.map_or(entry.text, |text| text)),
         }
-    }
-
-    /// An owned text may have been interned later: only the texts tell.
-    #[cold]
-    fn reads_like(&self, entry: &'static Entry, owned: Option<&Arc<str>>) -> bool {
-        self.as_str().eq_ignore_ascii_case(owned.map_or(entry.text, |text| text))
     }
 
     pub(crate) fn from_parts(entry: &'static Entry, owned: Option<Arc<str>>) -> Self {

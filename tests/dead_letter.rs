@@ -164,6 +164,43 @@ fn after_the_e_brake_nothing_is_read_and_all_is_shown() {
     assert_eq!((letters.as_slice(), delivered, returned), (&expected[..], 0, 3));
 }
 
+/// Their mail has been taken out for the same round of the mailman: it is as unread as what is still in a box.
+#[test]
+fn an_e_brake_pulled_by_a_mail_leaves_the_mail_of_those_behind_unread() {
+    let log = Log::default();
+    let puller = || {
+        Reader::new().birth(|cx| {
+            cx.add_filter("s".into(), |_, _, cx| {
+                cx.ebrake("enough");
+                Ok(())
+            })?;
+            Ok(())
+        })
+    };
+    let mut running = watched(&log)
+        .add_process(puller(), (hz(10), named("a")))
+        .add_process(puller(), (hz(10), named("b")))
+        .build()
+        .unwrap();
+    running.run_for(ms(50));
+    let addresses = ["a", "b"].map(|name| running.handle().address_of(name).unwrap());
+    for (name, body) in [("a", "1"), ("b", "2"), ("a", "3"), ("b", "4")] {
+        running.mail(Mail::to(name).subject("s").body(body)).unwrap();
+    }
+    running.run_for(ms(100));
+    drop(running);
+    let mut letters = log.take();
+    letters.sort();
+    assert_eq!(letters, ["a s 3", "b s 2", "b s 4"].map(|it| format!("(unknown) -> {it}: Unread")));
+    let [a, b] = addresses.map(|address| address.mail_count());
+    assert_eq!(
+        (a.received, a.delivered, a.returned),
+        (2, 2, 0),
+        "it has pulled at the first, and turned from the second"
+    );
+    assert_eq!((b.received, b.delivered, b.returned, b.waiting), (2, 0, 2, 0));
+}
+
 #[test]
 fn after_a_panic_the_rest_of_the_mail_is_shown_and_not_read() {
     let log = Log::default();

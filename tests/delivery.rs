@@ -245,3 +245,66 @@ fn with_next_tick_the_order_is_that_of_urgency_priority_time_and_birth() {
     ];
     assert_eq!(running.get::<Inbox>("inbox").unwrap().0, expected);
 }
+
+/// Marks that put processes of one type into tables of their own.
+#[derive(Component)]
+struct Mark<const N: usize>;
+
+common::scripted!(
+    #[component(storage = "SparseSet")]
+    Apart
+);
+
+#[test]
+fn wherever_processes_of_a_type_are_stored_a_mail_makes_one_hop_a_tick() {
+    let link = |next| Stage::<0>::new(Some(next));
+    let mut running = simulated()
+        .add_process(link("b"), (hz(10), named("a"), Mark::<0>))
+        .add_process(link("c"), (hz(10), named("b"), Mark::<1>))
+        .add_process(link("d"), (hz(10), named("c"), Mark::<2>))
+        .add_process(link("e"), (hz(10), named("d"), Mark::<3>))
+        .add_process(link("f"), (hz(10), named("e"), Mark::<4>))
+        .add_process(link("g"), (hz(10), named("f"), Mark::<5>))
+        .add_process(link("a"), (hz(10), named("g"), Mark::<6>))
+        .build()
+        .unwrap();
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    for name in names {
+        running.mail(Mail::to(name).subject("number").body(0_u64)).unwrap();
+    }
+    running.run_for(ms(1000));
+    for name in names {
+        let numbers: Vec<u64> = seen::<0>(&running, name).iter().map(|(_, number)| *number).collect();
+        assert_eq!(numbers, Vec::from_iter(0..10), "{name}");
+    }
+}
+
+#[test]
+fn who_has_no_table_of_its_own_reads_as_well() {
+    let log = common::Log::default();
+    let mut application = simulated();
+    for name in ["a", "b", "c"] {
+        let note = log.clone();
+        let apart = Apart::new().birth(move |cx| {
+            let note = note.clone();
+            // A callback is a plain function: what it notes goes by way of a topic.
+            cx.publish(note);
+            cx.add_filter(Filter::new(), |_, mail, cx| {
+                let note = cx.latest::<common::Log>().ok_or("no log")?;
+                note.say(format!("{} {} {}", cx.now().as_millis(), cx.name(), mail.subject()));
+                if mail.subject() == "first" {
+                    cx.send(Mail::to("c").subject("second"))?;
+                }
+                Ok(())
+            })?;
+            Ok(())
+        });
+        application = application.add_process(apart, (hz(10), named(name)));
+    }
+    let mut running = application.build().unwrap();
+    running.mail(Mail::to("a").subject("first")).unwrap();
+    running.mail(Mail::to("c").subject("first")).unwrap();
+    running.run_for(ms(300));
+    assert_eq!(log.take(), ["0 a first", "0 c first", "100 c second", "100 c second"]);
+    running.finish().assert_clean();
+}

@@ -67,6 +67,35 @@ fn a_removal_holds_at_once_and_an_addition_from_the_next_mail() {
 }
 
 #[test]
+fn a_callback_that_panics_is_there_for_the_next_mail() {
+    let node = Node {
+        ran: Vec::new(),
+        birth: |cx| {
+            // Alone, and as one of several.
+            for route in ["one", "two"] {
+                cx.add_filter_on(route, "s".into(), |node, _, _| {
+                    node.ran.push("callback".into());
+                    panic!("a callback panics, on purpose");
+                })?;
+            }
+            cx.add_filter_on("two", "s".into(), note)?;
+            Ok(())
+        },
+        life: |_, cx| {
+            cx.deliver("one", Mail::to("node").subject("s"));
+            cx.deliver("two", Mail::to("node").subject("s").body("after it"));
+            Ok(())
+        },
+    };
+    let supervision = Supervision::default().on_panic(Response::Log);
+    let mut running = simulated().add_process(node, (hz(10), named("node"), supervision)).build().unwrap();
+    running.run_for(ms(250));
+    let ran = &running.get::<Node>("node").unwrap().ran;
+    assert_eq!(ran[..], ["callback", "callback", "after it"].repeat(2));
+    assert_eq!(running.report().process("node").unwrap().panics, 4);
+}
+
+#[test]
 fn filters_are_listed_in_order_and_a_second_of_one_id_is_refused() {
     let mut running = one(|cx| {
         cx.add_filter(Filter::new().subject("a").id("pings").describe("health checks"), note)?;

@@ -96,11 +96,13 @@ fn outcome(policy: Overflow, sender: &str) -> Outcome {
 
 #[test]
 fn every_policy_with_every_sender() {
-    let cases: [(Overflow, [&str; 4], &[(&str, u64)]); 4] = [
+    let cases: [(Overflow, [&str; 4], &[(&str, u64)]); 5] = [
         (Overflow::Reject, ["sent", "sent", "refused", "refused"], &[("a", 1), ("b", 2)]),
         (Overflow::DropOldest, ["sent", "sent", "Oldest", "Oldest"], &[("a", 3), ("c", 4)]),
         (Overflow::DropNewest, ["sent", "sent", "Newest", "Newest"], &[("a", 1), ("b", 2)]),
         (Overflow::KeepLatest, ["sent", "sent", "Superseded", "refused"], &[("a", 3), ("b", 2)]),
+        // A thread that may not wait at all: those that may are below.
+        (Overflow::Block(Duration::ZERO), ["sent", "sent", "refused", "refused"], &[("a", 1), ("b", 2)]),
     ];
     for (policy, told, read) in cases {
         for sender in ["same group", "other group", "thread"] {
@@ -131,6 +133,39 @@ fn a_thread_waits_for_room_and_loses_nothing() {
     running.run_for(ms(200));
     let read: Vec<u64> = running.get::<Reader>("full").unwrap().0.iter().map(|(_, number)| *number).collect();
     assert_eq!(read, (1..=20).collect::<Vec<u64>>());
+}
+
+/// Several wait for the same room; who finds it taken by another waits on, and each keeps its order.
+#[test]
+fn threads_that_wait_for_one_place_all_get_it_in_turn() {
+    const THREADS: u64 = 3;
+    const EACH: u64 = 100;
+    let settings = (hz(10), named("full"), MailboxSize(1), Overflow::Block(Duration::from_secs(600)));
+    let mut running = simulated().add_process(Reader::default(), settings).build().unwrap();
+    let send = |handle: ApplicationHandle, thread: u64| {
+        let office = handle.mail();
+        for number in thread * EACH..(thread + 1) * EACH {
+            office.send(Mail::to("full").subject("n").body(Arc::new([number; 4]))).unwrap();
+        }
+    };
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let handle = running.handle();
+            std::thread::spawn(move || send(handle, thread))
+        })
+        .collect();
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        assert!(running.run_for(ms(100)));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    running.run_for(ms(200));
+    let read: Vec<u64> = running.get::<Reader>("full").unwrap().0.iter().map(|(_, number)| *number).collect();
+    for thread in 0..THREADS {
+        let own: Vec<u64> = read.iter().copied().filter(|number| number / EACH == thread).collect();
+        assert_eq!(own, (thread * EACH..(thread + 1) * EACH).collect::<Vec<u64>>());
+    }
+    let count = running.report().process("full").unwrap().mail;
+    assert_eq!((count.received, count.high_water), (THREADS * EACH, 1));
 }
 
 /// Writes once to a full box: from a tick, nobody waits.

@@ -1,7 +1,7 @@
 //! What a text must be like.
 
 use crate::mail::Mail;
-use crate::subject::Subject;
+use crate::subject::{Entry, Subject};
 use regex::Regex;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -13,11 +13,18 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone)]
 pub struct Pattern(Kind);
 
+/// Two words, however it is.
 #[derive(Clone)]
 enum Kind {
     Any,
+    /// A text that is interned.
+    Known(&'static Entry),
+    Rare(Arc<Rare>),
+}
+
+enum Rare {
     Exact(Subject),
-    Regex(Arc<Expression>),
+    Regex(Expression),
 }
 
 /// A regular expression that remembers what it said to interned subjects: 1 ns instead of some twenty.
@@ -50,29 +57,52 @@ pub struct RegexError {
 /// If it is no regular expression, or would grow too large. The error shows the place.
 pub fn regex(written: &str) -> Result<Pattern, RegexError> {
     let regex = Regex::new(written).map_err(|source| RegexError { written: written.to_owned(), source })?;
-    Ok(Pattern(Kind::Regex(Arc::new(Expression { regex, written: written.into(), memory: OnceLock::new() }))))
+    let expression = Expression { regex, written: written.into(), memory: OnceLock::new() };
+    Ok(Pattern(Kind::Rare(Arc::new(Rare::Regex(expression)))))
 }
 
 impl Pattern {
     /// Anything.
     pub const ANY: Self = Self(Kind::Any);
 
+    fn exact(subject: Subject) -> Self {
+        Self(match subject.into_parts() {
+            (entry, None) => Kind::Known(entry),
+            (entry, owned) => Kind::Rare(Arc::new(Rare::Exact(Subject::from_parts(entry, owned)))),
+        })
+    }
+
     /// Whether a text is like this.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
         match &self.0 {
             Kind::Any => true,
-            Kind::Exact(exact) => *exact == *text,
-            Kind::Regex(expression) => expression.matches(text),
+            Kind::Known(entry) => entry.text().eq_ignore_ascii_case(text),
+            Kind::Rare(rare) => match &**rare {
+                Rare::Exact(exact) => *exact == *text,
+                Rare::Regex(expression) => expression.matches(text),
+            },
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn matches_subject_of(&self, mail: &Mail) -> bool {
         match &self.0 {
-            Kind::Any => true,
-            Kind::Exact(exact) => mail.subject_is(exact),
-            Kind::Regex(expression) => expression.matches_subject_of(mail),
+            Kind::Known(entry) => mail.subject_is_entry(entry),
+            kind => kind.matches_subject_of(mail),
+        }
+    }
+}
+
+impl Kind {
+    fn matches_subject_of(&self, mail: &Mail) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Known(entry) => mail.subject_is_entry(entry),
+            Self::Rare(rare) => match &**rare {
+                Rare::Exact(exact) => mail.subject_is(exact),
+                Rare::Regex(expression) => expression.matches_subject_of(mail),
+            },
         }
     }
 }
@@ -108,28 +138,28 @@ impl Expression {
 impl From<&'static str> for Pattern {
     /// Exactly this text, in any case.
     fn from(text: &'static str) -> Self {
-        Self(Kind::Exact(text.into()))
+        Self::exact(text.into())
     }
 }
 
 impl From<String> for Pattern {
     /// Exactly this text, in any case.
     fn from(text: String) -> Self {
-        Self(Kind::Exact(text.into()))
+        Self::exact(text.into())
     }
 }
 
 impl From<&String> for Pattern {
     /// Exactly this text, in any case.
     fn from(text: &String) -> Self {
-        Self(Kind::Exact(text.into()))
+        Self::exact(text.into())
     }
 }
 
 impl From<Subject> for Pattern {
     /// Exactly this subject, in any case.
     fn from(subject: Subject) -> Self {
-        Self(Kind::Exact(subject))
+        Self::exact(subject)
     }
 }
 
@@ -143,8 +173,11 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Any => f.write_str("anything"),
-            Kind::Exact(text) => write!(f, "{text:?}"),
-            Kind::Regex(expression) => write!(f, "regex({:?})", expression.written),
+            Kind::Known(entry) => write!(f, "{:?}", entry.text()),
+            Kind::Rare(rare) => match &**rare {
+                Rare::Exact(text) => write!(f, "{text:?}"),
+                Rare::Regex(expression) => write!(f, "regex({:?})", expression.written),
+            },
         }
     }
 }

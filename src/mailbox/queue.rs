@@ -1,7 +1,8 @@
 //! What a mailbox guards: the queue, its bound and its counters. Plain data, no lock.
 
+use super::slots::Slots;
 use super::{Dropped, MailCount, MailboxSize, Order, Overflow};
-use std::collections::VecDeque;
+use std::cmp::Reverse;
 use std::num::NonZeroU32;
 
 /// The privileges of a parcel.
@@ -58,24 +59,26 @@ const LARGE: usize = 256;
 
 /// Invariant: the first `urgent` items are the urgent ones; under [`Order::Priority`] the others come by falling
 /// priority.
+///
+/// In this order, what every mail touches comes first.
+#[repr(C)]
 pub(super) struct Queue<M> {
-    items: VecDeque<M>,
+    items: Slots<M>,
+    delivered: u64,
     /// Up to this length an ordinary parcel just goes to the end: the bound, or 0 when closed or when order or policy ask
     /// for more thought.
     plain: u32,
-    bound: NonZeroU32,
     urgent: u32,
     high_water: u32,
-    received: u64,
-    delivered: u64,
-    refused: u32,
-    dropped: u32,
-    returned: u32,
-    policy: Policy,
-    order: Order,
     /// On a list of boxes to be visited.
     ready: bool,
     closed: bool,
+    policy: Policy,
+    order: Order,
+    bound: NonZeroU32,
+    refused: u32,
+    dropped: u32,
+    returned: u32,
 }
 
 impl<M: Item> Queue<M> {
@@ -87,12 +90,11 @@ impl<M: Item> Queue<M> {
             Overflow::KeepLatest => Policy::KeepLatest,
         };
         let mut queue = Self {
-            items: VecDeque::new(),
+            items: Slots::new(),
             plain: 0,
             bound,
             urgent: 0,
             high_water: 0,
-            received: 0,
             delivered: 0,
             refused: 0,
             dropped: 0,
@@ -112,12 +114,12 @@ impl<M: Item> Queue<M> {
         self.plain = if plain { self.bound.get() } else { 0 };
     }
 
-    pub(super) fn close(&mut self) -> VecDeque<M> {
+    pub(super) fn close(&mut self) -> Slots<M> {
         self.closed = true;
         self.plain = 0;
         self.ready = false;
         self.urgent = 0;
-        let left = std::mem::take(&mut self.items);
+        let left = std::mem::replace(&mut self.items, Slots::new());
         self.returned = self.returned.saturating_add(left.len() as u32);
         left
     }
@@ -126,27 +128,18 @@ impl<M: Item> Queue<M> {
     #[inline(always)]
     pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P) -> bool {
         let length = self.items.len();
-        length < self.plain as usize && length < self.items.capacity() && parcel.rank() != Rank::Urgent
+        length < self.plain as usize && self.items.has_slot() && parcel.rank() != Rank::Urgent
     }
 
     /// To the end of the queue, into a slot that is there: nothing to grow, so the compiler writes the item in its place.
     #[inline(always)]
     pub(super) fn append<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        self.items.push_back(parcel.land());
+        self.items.push(parcel.land());
         self.note_arrival();
-    }
-
-    /// One slot first, for most boxes never hold more than one mail; twice as many whenever that is not enough.
-    fn make_slot(&mut self) {
-        let length = self.items.len();
-        if length == self.items.capacity() {
-            self.items.reserve_exact(length.max(1));
-        }
     }
 
     #[inline(always)]
     fn note_arrival(&mut self) {
-        self.received += 1;
         self.high_water = self.high_water.max(self.items.len() as u32);
     }
 
@@ -157,9 +150,9 @@ impl<M: Item> Queue<M> {
             return Err((Refusal::Closed, parcel));
         }
         if parcel.rank() == Rank::Ordinary {
-            if self.policy == Policy::KeepLatest
-                && let Some(at) = self.items.iter().position(|item| is_ordinary(item) && parcel.supersedes(item))
-            {
+            let same = |item: &M| is_ordinary(item) && parcel.supersedes(item);
+            let known = if self.policy == Policy::KeepLatest { self.items.iter().position(same) } else { None };
+            if let Some(at) = known {
                 return Ok(Some(self.supersede(at, parcel)));
             }
             if self.is_full() {
@@ -181,10 +174,7 @@ impl<M: Item> Queue<M> {
                 self.refused = self.refused.saturating_add(1);
                 Err((Refusal::Full, parcel))
             }
-            Some(None) => {
-                self.received += 1;
-                Ok(Some(self.lose(Dropped::Newest, parcel.land())))
-            }
+            Some(None) => Ok(Some(self.lose(Dropped::Newest, parcel.land()))),
             Some(Some(at)) => {
                 let item = self.items.remove(at).expect("victim() gave its place");
                 self.place(parcel);
@@ -208,14 +198,14 @@ impl<M: Item> Queue<M> {
     }
 
     fn supersede<P: Parcel<Item = M>>(&mut self, at: usize, parcel: P) -> Lost<M> {
-        let item = if self.order == Order::Fifo || self.items[at].priority() == parcel.priority() {
-            self.received += 1;
-            std::mem::replace(&mut self.items[at], parcel.land())
-        } else {
-            let item = self.items.remove(at).expect("it was found there");
-            self.place(parcel);
-            item
-        };
+        let item =
+            if self.order == Order::Fifo || self.items.get(at).is_some_and(|it| it.priority() == parcel.priority()) {
+                self.items.replace(at, parcel.land()).expect("it was found there")
+            } else {
+                let item = self.items.remove(at).expect("it was found there");
+                self.place(parcel);
+                item
+            };
         self.lose(Dropped::Superseded, item)
     }
 
@@ -234,11 +224,12 @@ impl<M: Item> Queue<M> {
             (_, Order::Fifo) => self.items.len(),
             (_, Order::Priority) => {
                 let behind = |item: &M| item.priority() < parcel.priority();
-                let passed = self.items.iter().skip(urgent).rev().take_while(|item| behind(item)).count();
+                let passed =
+                    self.items.iter().rev().take(self.items.len() - urgent).take_while(|item| behind(item)).count();
                 self.items.len() - passed
             }
         };
-        self.make_slot();
+        self.items.make_slot();
         self.items.insert(at, parcel.land());
         self.note_arrival();
     }
@@ -255,57 +246,43 @@ impl<M: Item> Queue<M> {
 
     /// See [`Mailbox::take`](super::Mailbox::take).
     #[inline(always)]
-    pub(super) fn take(&mut self, batch: &mut VecDeque<M>, budget: usize) -> bool {
+    pub(super) fn take(&mut self, batch: &mut Vec<Option<M>>, budget: usize) -> bool {
         debug_assert!(batch.is_empty());
-        if self.items.len() <= budget && batch.capacity() <= LARGE {
-            std::mem::swap(&mut self.items, batch);
-            self.urgent = 0;
-        } else {
-            self.take_some(batch, budget);
+        let count = self.items.len();
+        if count > budget || batch.capacity() > LARGE {
+            return self.take_some(batch, budget, |_| true);
         }
-        self.delivered += batch.len() as u64;
-        self.ready = !self.items.is_empty();
-        self.ready
+        self.items.swap(batch);
+        self.urgent = 0;
+        self.delivered += count as u64;
+        self.ready = false;
+        false
     }
 
+    /// Takes up to `budget` of those that are due, wherever they stand.
     #[cold]
-    fn take_some(&mut self, batch: &mut VecDeque<M>, budget: usize) {
-        batch.shrink_to(LARGE);
-        batch.extend(self.items.drain(..budget.min(self.items.len())));
-        self.urgent = self.urgent.saturating_sub(batch.len() as u32);
-    }
-
-    /// Puts what is `late` of a batch just taken back to where it was. Such items are the last ones, as a rule: then nothing
-    /// else is moved.
-    #[inline(always)]
-    pub(super) fn give_back(&mut self, batch: &mut VecDeque<M>, late: impl Fn(&M) -> bool) -> bool {
-        if let Some(first) = batch.iter().position(&late) {
-            for at in (first..batch.len()).rev() {
-                let Some(item) = batch.get(at).is_some_and(&late).then(|| batch.remove(at)).flatten() else { continue };
-                self.urgent += u32::from(item.rank() == Rank::Urgent);
-                self.delivered -= 1;
-                self.items.push_front(item);
-            }
-            self.ready = true;
-        }
-        self.ready
-    }
-
-    /// See [`Mailbox::take_due`](super::Mailbox::take_due).
-    pub(super) fn take_due(&mut self, batch: &mut VecDeque<M>, due: impl Fn(&M) -> bool) -> bool {
+    pub(super) fn take_some(&mut self, batch: &mut Vec<Option<M>>, budget: usize, due: impl Fn(&M) -> bool) -> bool {
         debug_assert!(batch.is_empty());
-        for _ in 0..self.items.len() {
-            let Some(item) = self.items.pop_front() else { break };
-            if due(&item) {
-                self.urgent -= u32::from(item.rank() == Rank::Urgent);
-                batch.push_back(item);
-            } else {
-                self.items.push_back(item);
-            }
-        }
+        batch.shrink_to(LARGE);
+        self.items.take_some(batch, budget, due);
+        self.urgent -= batch.iter().flatten().filter(|item| item.rank() == Rank::Urgent).count() as u32;
         self.delivered += batch.len() as u64;
-        self.ready = !self.items.is_empty();
+        self.ready = self.items.len() > 0;
         self.ready
+    }
+
+    /// See [`Mailbox::give_back`](super::Mailbox::give_back).
+    #[cold]
+    pub(super) fn give_back(&mut self, batch: &mut Vec<Option<M>>) {
+        self.delivered -= batch.iter().flatten().count() as u64;
+        let order = self.order;
+        self.items.put_back(batch, |item| match (item.rank(), order) {
+            (Rank::Urgent, _) => None,
+            (_, Order::Fifo) => Some(Reverse(0)),
+            (_, Order::Priority) => Some(Reverse(item.priority())),
+        });
+        self.urgent = self.items.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
+        self.high_water = self.high_water.max(self.items.len() as u32);
     }
 
     pub(super) fn size(&self) -> MailboxSize {
@@ -313,13 +290,16 @@ impl<M: Item> Queue<M> {
     }
 
     pub(super) fn count(&self) -> MailCount {
+        let (delivered, dropped, returned) = (self.delivered, self.dropped.into(), self.returned.into());
+        let waiting = self.items.len();
         MailCount {
-            received: self.received,
-            delivered: self.delivered,
+            // There is nowhere else to go: it need not be counted on the way in.
+            received: delivered + dropped + returned + waiting as u64,
+            delivered,
             refused: self.refused.into(),
-            dropped: self.dropped.into(),
-            returned: self.returned.into(),
-            waiting: self.items.len(),
+            dropped,
+            returned,
+            waiting,
             high_water: self.high_water as usize,
         }
     }

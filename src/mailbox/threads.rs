@@ -75,17 +75,17 @@ mod real {
 
     /// Empties all boxes once, and closes and opens one; what each sender sent to one box must come in order.
     fn drain(boxes: &[Mailbox<Plain>], tally: &Tally, last: &mut [[usize; SENDERS]], round: usize) {
-        let mut batch = VecDeque::new();
+        let mut batch = Vec::new();
         for (mailbox, last) in boxes.iter().zip(last) {
             mailbox.take(&mut batch, 3 + round % 5);
-            for plain in batch.drain(..) {
+            for plain in batch.drain(..).flatten() {
                 assert!(plain.number >= last[plain.sender], "FIFO");
                 last[plain.sender] = plain.number;
                 tally.found.fetch_add(1, Relaxed);
             }
         }
         let restarted = &boxes[round % BOXES];
-        tally.found.fetch_add(restarted.close().len(), Relaxed);
+        tally.found.fetch_add(restarted.close().count(), Relaxed);
         restarted.open();
     }
 
@@ -109,7 +109,7 @@ mod real {
                 round += 1;
             }
         });
-        tally.found.fetch_add(boxes.iter().map(|mailbox| mailbox.close().len()).sum(), Relaxed);
+        tally.found.fetch_add(boxes.iter().map(|mailbox| mailbox.close().count()).sum(), Relaxed);
         let Tally { refused, lost, found } = tally;
         assert_eq!(refused.into_inner() + lost.into_inner() + found.into_inner(), SENDERS * EACH);
         let counts: Vec<_> = boxes.iter().map(Mailbox::count).collect();
@@ -125,11 +125,11 @@ mod real {
         assert!(!mailbox.wait_for_room(std::time::Instant::now()), "full, and no time to wait");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
-            mailbox.take(&mut VecDeque::new(), 1);
+            mailbox.take(&mut Vec::new(), 1);
             assert!(waiter.join().unwrap());
             mailbox.push(Plain { sender: 0, number: 1 }, || (), |_, _| ()).unwrap();
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
-            assert_eq!(mailbox.close().len(), 1);
+            assert_eq!(mailbox.close().count(), 1);
             assert!(waiter.join().unwrap(), "a closed box is not waited for");
         });
     }
@@ -159,14 +159,14 @@ mod loom {
                     }
                 })
             });
-            let mut batch = VecDeque::new();
+            let mut batch = Vec::new();
             let mut found = 0;
             let mut visit = || {
                 // A mailman comes only when called.
                 if wakes.load(SeqCst) > 0 {
                     wakes.fetch_sub(1, SeqCst);
                     assert!(!mailbox.take(&mut batch, 8));
-                    found += batch.drain(..).count();
+                    found += batch.drain(..).flatten().count();
                 }
             };
             visit();
@@ -192,7 +192,7 @@ mod loom {
                         .count()
                 }
             });
-            let returned = mailbox.close().len();
+            let returned = mailbox.close().count();
             assert_eq!(returned, sender.join().unwrap());
         });
     }

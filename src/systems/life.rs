@@ -10,9 +10,11 @@ use crate::failure::Culprit;
 use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
-use crate::systems::{Step, mailman};
+use crate::systems::Step;
+use crate::systems::mailman::{self, Desk};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
+use bevy_ecs::entity::Entities;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule};
 use bevy_ecs::system::{ParamBuilder, Query, QueryParamBuilder, ResMut, SystemParamBuilder};
 use bevy_ecs::world::World;
@@ -27,16 +29,19 @@ pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: Componen
     let rows = QueryParamBuilder::new(move |query| {
         query.with_id(marker);
     });
-    let system = (rows, ParamBuilder::resource_mut::<Lent>())
+    let mut desk = Desk::default();
+    let system = (rows, ParamBuilder::of::<&Entities>(), ParamBuilder::resource_mut::<Lent>())
         .build_state(world)
-        .build_system(move |rows: Query<Row<P>>, lent: ResMut<Lent>| live(lane, rows, lent));
+        .build_system(move |rows: Query<Row<P>>, entities: &Entities, lent: ResMut<Lent>| {
+            live(lane, &mut desk, rows, entities, lent);
+        });
     schedule.add_systems(system.in_set(LifeOf::<P>::LifeOf).in_set(Step::Live).in_set(Step::Lives));
 }
 
-fn live<P: Process>(lane: u32, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
+fn live<P: Process>(lane: u32, desk: &mut Desk, mut rows: Query<Row<P>>, entities: &Entities, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
     let mut watch = Watch::start(lane, scope);
-    mailman::deliver(lane, &mut rows, scope);
+    mailman::deliver(lane, desk, &mut rows, entities, scope);
     let dear = watch.dear;
     if let Ok(tables) = rows.contiguous_iter_mut() {
         for (mut processes, mut flags, mut vitals, mut privates) in tables {

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::control::DeadLetter;
 use crate::event::Inbox;
 use crate::failure::guarded;
+use crate::filter::{Filters, Only};
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::Mailbox;
 use crate::mailing::Handler;
@@ -14,11 +15,11 @@ use crate::process::{Flags, Private, Process, Row, Vitals};
 use crate::scope::Scope;
 use crate::systems::{events, threads};
 use bevy_ecs::change_detection::DetectChangesMut;
-use bevy_ecs::entity::Entity;
+use bevy_ecs::entity::{Entities, Entity};
+use bevy_ecs::storage::TableId;
 use bevy_ecs::system::Query;
 use std::cell::Cell;
 use std::cmp::Reverse;
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// How much mail a process may read in one tick; the rest waits for the next.
@@ -26,102 +27,220 @@ const BUDGET: usize = 1000;
 /// How many subjects without a filter are told apart in the log.
 const LOGGED: usize = 256;
 
-/// Delivers what the mailboxes of a lane hold now. What callbacks send to their own lane meanwhile waits for the next tick,
-/// wherever in the round its recipient stands: a mail makes one hop a tick among processes of one type. If it went on
-/// within the round, a mail handed from each to the next would heap up at the last.
-#[inline]
-pub(crate) fn deliver<P: Process>(lane: u32, rows: &mut Query<Row<P>>, scope: &Scope) {
-    if scope.ready.borrow()[lane as usize].is_empty() {
-        return;
-    }
-    let mut round = scope.rounds.take();
-    std::mem::swap(&mut scope.ready.borrow_mut()[lane as usize], &mut round);
-    deliver_all(&round, rows, scope);
-    round.clear();
-    scope.rounds.replace(round);
+/// In how many tables the mailman of a lane looks for whom it visits; for the rest of them it asks one by one.
+const TABLES: usize = 4;
+
+/// What the mailman of one lane works with, kept warm from tick to tick.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// Whom to visit.
+    round: Vec<Entity>,
+    /// The visits of this round, and behind them spare ones.
+    visits: Vec<Visit>,
 }
 
-fn deliver_all<P: Process>(round: &[Entity], rows: &mut Query<Row<P>>, scope: &Scope) {
-    let mut batch = scope.batch.take();
-    let next_tick = scope.control.delivery.get() == Some(&Delivery::NextTick);
-    let mark = scope.ids.peek();
-    // Whoever is not here any more is passed over: dead, or moved to another lane, where it has been listed anew.
-    let mut ready = rows.iter_many_mut(round);
-    while let Some(row) = ready.fetch_next() {
-        let Ok((mut process, mut flags, mut vitals, mut private)) = row else { continue };
-        let flags = flags.bypass_change_detection();
-        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-        if !flags.is_clear() && !may_read(vitals, *flags, scope) || scope.control.is_braked() {
-            continue;
+/// What was in one mailbox when the round began.
+struct Visit {
+    entity: Entity,
+    /// Where the process stands in its table.
+    row: usize,
+    batch: Vec<Option<Mail>>,
+}
+
+/// Delivers what the mailboxes of a lane hold now: first they are all emptied, then all is read. What callbacks send to
+/// their own lane meanwhile waits for the next tick, wherever in the round its recipient stands: a mail makes one hop a
+/// tick among processes of one type. If it went on within the round, a mail handed from each to the next would heap up at
+/// the last.
+#[inline(always)]
+pub(crate) fn deliver<P: Process>(
+    lane: u32,
+    desk: &mut Desk,
+    rows: &mut Query<Row<P>>,
+    entities: &Entities,
+    scope: &Scope,
+) {
+    let mut ready = scope.ready.borrow_mut();
+    let ready_here = &mut ready[lane as usize];
+    if !ready_here.is_empty() {
+        std::mem::swap(ready_here, &mut desk.round);
+        drop(ready);
+        deliver_all(desk, rows, entities, scope);
+    }
+}
+
+fn deliver_all<P: Process>(desk: &mut Desk, rows: &mut Query<Row<P>>, entities: &Entities, scope: &Scope) {
+    let mut round = Round { scope, next_tick: scope.control.delivery.get() == Some(&Delivery::NextTick), begun: 0 };
+    let Desk { round: whom, visits } = desk;
+    let mut ends = [0; TABLES];
+    if let Ok(tables) = rows.contiguous_iter_mut() {
+        for ((_, flags, vitals, _), end) in tables.zip(&mut ends) {
+            let Some(table) = vitals.first().and_then(|own| table_of(own.address.entity(), entities)) else { continue };
+            whom.retain(|&entity| {
+                // Dead, or moved to another lane, where it has been listed anew: it is passed over.
+                let Ok(place) = entities.get_spawned(entity) else { return false };
+                let row = place.table_row.index();
+                if place.table_id != table || row >= vitals.len() {
+                    return true;
+                }
+                round.empty(visits, entity, row, flags[row], &vitals[row]);
+                false
+            });
+            *end = round.begun;
         }
+    }
+    for entity in whom.drain(..) {
+        if let Ok((_, flags, vitals, _)) = rows.get(entity) {
+            round.empty(visits, entity, 0, *flags, vitals);
+        }
+    }
+
+    let (mut visits, mut done) = (&mut visits[..round.begun], 0);
+    if let Ok(tables) = rows.contiguous_iter_mut() {
+        for ((mut processes, mut flags, mut vitals, mut privates), end) in tables.zip(ends) {
+            // That the processes change is marked by the lives to come.
+            let (processes, flags) = (processes.bypass_change_detection(), flags.bypass_change_detection());
+            let (vitals, privates) = (vitals.bypass_change_detection(), privates.bypass_change_detection());
+            for visit in visits.split_off_mut(..end - done).into_iter().flatten() {
+                let row = visit.row;
+                round.read(visit, &mut processes[row], &mut flags[row], &mut vitals[row], &mut privates[row]);
+            }
+            done = end;
+        }
+    }
+    for visit in visits {
+        let Ok((mut process, mut flags, mut vitals, mut private)) = rows.get_mut(visit.entity) else { continue };
+        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
+        round.read(visit, &mut *process, flags.bypass_change_detection(), vitals, private);
+    }
+}
+
+fn table_of(entity: Entity, entities: &Entities) -> Option<TableId> {
+    entities.get_spawned(entity).ok().map(|place| place.table_id)
+}
+
+/// One round of the mailman.
+struct Round<'a> {
+    scope: &'a Scope,
+    next_tick: bool,
+    /// How many visits.
+    begun: usize,
+}
+
+impl Round<'_> {
+    /// Empties the mailbox of one process.
+    #[inline(always)]
+    fn empty(&mut self, visits: &mut Vec<Visit>, entity: Entity, row: usize, flags: Flags, vitals: &Vitals) {
+        let scope = self.scope;
+        if !flags.is_clear() && !may_read(vitals, flags, scope) {
+            if !flags.has(Flags::DYING) {
+                scope.list_ready(vitals.lane, entity);
+            }
+            return;
+        }
+        if visits.len() == self.begun {
+            visits.push(Visit { entity, row, batch: Vec::new() });
+        }
+        let visit = &mut visits[self.begun];
+        (visit.entity, visit.row) = (entity, row);
+        self.begun += 1;
         let mailbox = &vitals.address.0.mailbox;
-        let more = if next_tick {
-            take_due(mailbox, &mut batch, scope)
-        } else if scope.ids.peek() == mark {
-            mailbox.take(&mut batch, BUDGET)
-        } else {
-            mailbox.take_early(&mut batch, BUDGET, |mail| scope.ids.is_since(mark, mail.id))
+        let more = match self.next_tick {
+            true => take_due(mailbox, &mut visit.batch, scope),
+            false => mailbox.take(&mut visit.batch, BUDGET),
         };
         if more {
-            scope.list_ready(vitals.lane, vitals.address.entity());
+            scope.list_ready(vitals.lane, entity);
+        }
+    }
+
+    /// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
+    #[inline(always)]
+    fn read<P: Process>(
+        &self,
+        visit: &mut Visit,
+        process: &mut P,
+        flags: &mut Flags,
+        vitals: &mut Vitals,
+        private: &mut Private<P>,
+    ) {
+        let scope = self.scope;
+        if !flags.is_clear() && !may_read(vitals, *flags, scope) || scope.control.is_braked() {
+            if vitals.address.0.mailbox.give_back(&mut visit.batch) {
+                scope.list_ready(vitals.lane, vitals.address.entity());
+            }
+            return;
         }
         let pulled = Cell::new(false);
-        read_all(&mut batch, &mut *process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
+        read_all(&mut visit.batch, process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
     }
-    scope.batch.replace(batch);
 }
 
-/// The second look at a process with a flag.
+/// The second look at a process with a flag. Nothing runs of one that is paused or may not yet live: its mail waits.
 #[cold]
 fn may_read(vitals: &Vitals, flags: Flags, scope: &Scope) -> bool {
-    let entity = vitals.address.entity();
-    if flags.has(Flags::PAUSED) || flags.has(Flags::FRESH) && scope.joined_too_late(entity) {
-        // Nothing runs of a process that is paused or may not yet live: its mail waits.
-        scope.list_ready(vitals.lane, entity);
-        return false;
-    }
-    !flags.has(Flags::DYING)
+    !flags.has(Flags::DYING.and(Flags::PAUSED))
+        && !(flags.has(Flags::FRESH) && scope.joined_too_late(vitals.address.entity()))
 }
 
 /// Takes what was sent before this tick. Whether more waits.
-fn take_due(mailbox: &Mailbox<Mail>, batch: &mut VecDeque<Mail>, scope: &Scope) -> bool {
+fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Vec<Option<Mail>>, scope: &Scope) -> bool {
     let start = scope.now();
     let more = mailbox.take_due(batch, |mail| mail.time < start);
     // In an order that no placement of the senders can change.
-    batch
-        .make_contiguous()
-        .sort_by_key(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()));
+    batch.sort_by_key(|mail| {
+        mail.as_ref().map(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()))
+    });
     more
 }
 
-/// Has a process read its mail, and what came by its own routes.
-fn read_all<P: Process>(batch: &mut VecDeque<Mail>, process: &mut P, cx: &mut Context<'_, P>) {
-    while let Some(mail) = batch.pop_front() {
-        if cx.pulled.get() || cx.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address) {
-            unread(mail, cx.scope);
-        } else {
-            read(mail, None, process, cx);
+/// Has a process read its mail, and do what else waits for its mailman. Mail is read where it lies: to move it out first
+/// would cost as much as to write it did.
+#[inline(always)]
+fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut P, cx: &mut Context<'_, P>) {
+    let pill = cx.scope.control.pill.get();
+    for slot in batch.iter_mut() {
+        let Some(mail) = slot else { continue };
+        let unwilling = cx.pulled.get() || cx.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);
+        if unwilling || !mail.is_plain() || pill.is_some_and(|pill| mail.subject_is(pill)) {
+            read_special(slot.take(), unwilling, process, cx);
+            continue;
+        }
+        if !pass_filters(mail, None, process, cx) {
+            unmatched(mail, cx.scope);
+        }
+        if cx.scope.forwards.is_some() {
+            slot.take().into_iter().for_each(|mail| forward(mail, cx));
         }
     }
-    if cx.private.0.as_ref().is_some_and(|belongings| !belongings.routed.is_empty()) {
-        read_routed(process, cx);
-    }
-    let ended = |belongings: &crate::process::Belongings<P>| {
-        belongings.family.as_ref().is_some_and(|family| family.has_ended_threads())
-    };
-    if cx.private.0.as_deref().is_some_and(ended) {
-        threads::reap(process, cx);
-    }
-    if cx.vitals.address.0.known_inbox().is_some() {
-        events::hear(process, cx);
+    batch.clear();
+    if cx.vitals.address.0.has_errands() {
+        run_errands(process, cx);
     }
 }
 
-#[cold]
-fn read_routed<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
-    for (route, mail) in std::mem::take(&mut cx.private.belongings().routed) {
-        read(mail, Some(route), process, cx);
+/// A mail that is more than a plain one, or is not to be read.
+#[inline(never)]
+fn read_special<P: Process>(mail: Option<Mail>, unwilling: bool, process: &mut P, cx: &mut Context<'_, P>) {
+    match mail {
+        Some(mail) if unwilling => unread(mail, cx.scope),
+        Some(mail) => read(mail, None, process, cx),
+        None => {}
     }
+}
+
+/// What waits for the mailman besides mail: what came by routes of the process's own, threads that have ended, events.
+#[inline(never)]
+fn run_errands<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+    if let Some(belongings) = &mut cx.private.0 {
+        for (route, mail) in std::mem::take(&mut belongings.routed) {
+            read(mail, Some(route), process, cx);
+        }
+    }
+    let family = cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref());
+    if family.is_some_and(|family| family.has_ended_threads()) {
+        threads::reap(process, cx);
+    }
+    events::hear(process, cx);
 }
 
 /// After a panic, nothing of the process is run but its death.
@@ -135,7 +254,6 @@ fn unread(mail: Mail, scope: &Scope) {
 }
 
 /// One mail: an answer, a poison pill, or something for the filters.
-#[inline(always)]
 fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
     let mail = match mail.is_reply() {
         true => match answer(mail, process, cx) {
@@ -153,7 +271,7 @@ fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut 
     if !pass_filters(&mail, route, process, cx) {
         unmatched(&mail, cx.scope);
     }
-    if !cx.scope.forwards.borrow().is_empty() {
+    if cx.scope.forwards.is_some() {
         forward(mail, cx);
     }
 }
@@ -189,31 +307,48 @@ fn swallow<P: Process>(pill: &Mail, cx: &mut Context<'_, P>) {
 #[inline(always)]
 fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
     let Some(all) = filters(cx.private, route) else { return false };
-    let Some((filter, handler)) = all.only() else { return go_round(mail, route, process, cx) };
-    let matched = filter.matches(mail);
-    if matched {
-        let handler = handler.clone();
-        guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
+    match all.only(mail) {
+        Only::Takes(number, handler) => {
+            call(number, handler, mail, route, process, cx);
+            true
+        }
+        Only::Leaves => false,
+        Only::OneOfMany => go_round(mail, route, process, cx),
     }
-    matched
 }
 
 #[inline(never)]
 fn go_round<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
     let Some(all) = filters(cx.private, route) else { return false };
     let mut round = all.round();
-    while let Some(handler) = filters(cx.private, route).and_then(|filters| filters.next(&mut round, mail).cloned()) {
-        guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
+    while let Some((number, handler)) = filters(cx.private, route).and_then(|all| all.take_next(&mut round, mail)) {
+        call(number, handler, mail, route, process, cx);
     }
     round.matched()
 }
 
+/// One callback. It has been taken out of its filter, which it may remove, and goes back there.
+#[inline(always)]
+fn call<P: Process>(
+    number: u32,
+    handler: Handler<P>,
+    mail: &Mail,
+    route: Option<usize>,
+    process: &mut P,
+    cx: &mut Context<'_, P>,
+) {
+    guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
+    if let Some(all) = filters(cx.private, route) {
+        all.give_back(number, handler);
+    }
+}
+
 #[inline]
-fn filters<P: Process>(private: &Private<P>, route: Option<usize>) -> Option<&crate::filter::Filters<Handler<P>>> {
-    let belongings = private.0.as_ref()?;
+fn filters<P: Process>(private: &mut Private<P>, route: Option<usize>) -> Option<&mut Filters<Handler<P>>> {
+    let belongings = private.0.as_mut()?;
     match route {
-        None => Some(&belongings.filters),
-        Some(route) => belongings.routes.get(route).map(|(_, filters)| filters),
+        None => Some(&mut belongings.filters),
+        Some(route) => belongings.routes.get_mut(route).map(|(_, filters)| filters),
     }
 }
 
@@ -266,7 +401,7 @@ fn unmatched(mail: &Mail, scope: &Scope) {
 /// closed, and who waits for an answer learns that none will come.
 pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
-    let mut batch = VecDeque::new();
+    let mut batch = Vec::new();
     if cx.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
         address.0.mailbox.take(&mut batch, usize::MAX);
         read_all(&mut batch, process, cx);

@@ -154,6 +154,7 @@ impl<P: Process> Context<'_, P> {
 
     /// What this process shares with its threads.
     fn family(&mut self) -> Arc<Family> {
+        self.vitals.address.0.add_errand();
         let (address, control, frequency) = (self.vitals.address.clone(), self.scope.control.clone(), self.frequency());
         self.private.belongings().family.get_or_insert_with(|| Family::new(address, control, frequency)).clone()
     }

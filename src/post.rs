@@ -274,10 +274,13 @@ impl Post {
 
     /// Frees a name. Mail that its bearer has sent keeps saying so for a while.
     pub(crate) fn release(&self, address: &Address) {
-        let Book { hasher, table } = &mut *self.book.write();
-        let hash = folded_hash(hasher, address.name());
-        if let Ok(found) = table.find_entry(hash, |known| Arc::ptr_eq(&known.0, &address.0)) {
-            found.remove();
+        let mut book = self.book.write();
+        let hash = folded_hash(&book.hasher, address.name());
+        let found = book.table.find_entry(hash, |known| Arc::ptr_eq(&known.0, &address.0)).ok();
+        let removed = found.map(|found| found.remove().0);
+        // Who is forgotten for it is dropped then, with mail that may do anything: not under this lock.
+        drop(book);
+        if removed.is_some() {
             address.0.party.retire();
         }
     }

@@ -196,6 +196,9 @@ pub(crate) fn autostarts(world: &World, entity: Entity) -> bool {
 /// Puts a process to its settings in the World under its name, at rest: its address can be written to, and nothing of it
 /// runs. What is refused is despawned.
 pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) -> Result<Address, SpawnError<P>> {
+    if let Some(mut renewal) = world.get_mut::<Renewal<P>>(entity) {
+        renewal.remember(&process);
+    }
     let (vitals, marker) = match list::<P>(world, entity) {
         Ok(listed) => listed,
         Err(reason) => {
@@ -205,9 +208,6 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     };
     let address = vitals.address.clone();
     let mut slot = world.entity_mut(entity);
-    if let Some(mut renewal) = slot.get_mut::<Renewal<P>>() {
-        renewal.remember(&process);
-    }
     // What is known beforehand comes first, so that little has to be moved: each insertion moves the entity to another table.
     if !slot.contains::<Name>() {
         slot.insert(Name::new(address.0.name.clone()));

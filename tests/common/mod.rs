@@ -2,6 +2,8 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 pub(crate) mod child;
+#[cfg(target_os = "linux")]
+pub(crate) mod rank;
 
 use polycephaly::prelude::*;
 use std::sync::{Arc, Mutex};

@@ -144,6 +144,7 @@ impl Application {
     /// When mail can be read: [`Delivery::SameTick`] unless set.
     pub fn delivery(self, delivery: Delivery) -> Self {
         let _ = self.control.delivery.set(delivery);
+        self.control.topics.set_logical(delivery == Delivery::NextTick);
         self
     }
 

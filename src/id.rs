@@ -3,7 +3,8 @@
 //! A sender counts up from a base that no other sender of the session is near: 0.8 ns an id, where a random `Uuid` costs
 //! 12 to 374. The base is random (or the application's seed), so that sessions do not repeat each other.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// How many bits count the mails of one sender: at ten million a second they last for most of a year.
@@ -24,6 +25,31 @@ impl Ids {
         let id = self.0.get();
         self.0.set(id.wrapping_add(1));
         id
+    }
+}
+
+/// The ids of mails by whoever sends them, so that they are the same on whatever heads the senders live: what
+/// [`Delivery::NextTick`](crate::mail::Delivery::NextTick) promises.
+#[derive(Debug)]
+pub(crate) struct SenderIds {
+    seed: u64,
+    by_birth: RefCell<HashMap<u64, Ids>>,
+}
+
+impl SenderIds {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, by_birth: RefCell::default() }
+    }
+
+    /// The next id of the process with this number of birth.
+    pub(crate) fn next(&self, birth: u64) -> u64 {
+        let mut senders = self.by_birth.borrow_mut();
+        senders.entry(birth).or_insert_with(|| Ids::new(self.seed ^ scatter(birth), 0)).next()
+    }
+
+    /// It sends no more.
+    pub(crate) fn forget(&self, birth: u64) {
+        self.by_birth.borrow_mut().remove(&birth);
     }
 }
 
@@ -67,6 +93,17 @@ mod tests {
         assert_ne!(first(1, 0), first(2, 0));
         let ids = Ids::new(1, 0);
         assert_eq!(ids.next() + 1, ids.next());
+    }
+
+    #[test]
+    fn the_ids_of_a_sender_are_its_own() {
+        let (one, other) = (SenderIds::new(1), SenderIds::new(1));
+        let first = [one.next(7), one.next(8), one.next(7)];
+        assert_eq!([other.next(8), other.next(7), other.next(7)], [first[1], first[0], first[2]]);
+        assert_eq!(first[0] + 1, first[2]);
+        one.forget(7);
+        assert_eq!(one.by_birth.borrow().len(), 1);
+        assert_ne!(SenderIds::new(2).next(7), first[0]);
     }
 
     proptest! {

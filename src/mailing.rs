@@ -58,7 +58,8 @@ impl Scope {
     #[inline(always)]
     pub(crate) fn stamp(&self, sender: Party) -> Stamp {
         let time = self.now();
-        Stamp { id: self.ids.next(), time, utc: self.control.utc_at(time), sender }
+        let id = if self.next_tick { self.senders.next(sender.birth()) } else { self.ids.next() };
+        Stamp { id, time, utc: self.control.utc_at(time), sender }
     }
 
     /// Puts a draft into the mailbox of its recipient.
@@ -230,10 +231,11 @@ impl<P: Process> Context<'_, P> {
         self.scope.control.topics.publish(value, self.scope.now(), &self.vitals.address);
     }
 
-    /// The latest value of a type, with its age and publisher.
+    /// The latest value of a type, with its age and publisher. Under [`Delivery::NextTick`](crate::mail::Delivery::NextTick),
+    /// the latest that was published before this tick started.
     #[must_use]
     pub fn latest<T: Send + Sync + 'static>(&self) -> Option<Latest<T>> {
-        self.scope.control.topics.latest()
+        self.scope.control.topics.latest_at(self.scope.now())
     }
 
     /// The latest value of a type, if it is at most so old: for "no command for 50 ms: stop".

@@ -7,9 +7,10 @@ use crate::bell::monotonic;
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
-use crate::id::Ids;
+use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Link};
+use crate::mail::Delivery;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
@@ -217,6 +218,9 @@ pub(crate) struct Scope {
     /// How many unnamed processes each kind has had.
     pub(crate) unnamed: RefCell<Vec<u32>>,
     pub(crate) ids: Ids,
+    /// Whether mail is read only after the instant it was sent at; then ids are those of the senders.
+    pub(crate) next_tick: bool,
+    pub(crate) senders: SenderIds,
     /// Processes whose mailboxes were idle and have mail now, by lane.
     pub(crate) ready: RefCell<Vec<Vec<Entity>>>,
     /// To whom the mail that is being read is to be passed on.
@@ -249,7 +253,10 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn new(control: Arc<Control>, link: Arc<Link>, global_frequency: Frequency) -> Self {
-        let ids = control.new_ids();
+        let seed = control.seed.load(Relaxed);
+        // From the end, and the threads that send mail from the beginning: how many heads there are changes nothing there.
+        let ids = Ids::new(seed, u64::MAX - u64::from(link.head));
+        let (next_tick, senders) = (control.delivery.get() == Some(&Delivery::NextTick), SenderIds::new(seed));
         Self {
             control,
             link,
@@ -260,6 +267,8 @@ impl Scope {
             kinds: RefCell::default(),
             unnamed: RefCell::default(),
             ids,
+            next_tick,
+            senders,
             ready: RefCell::default(),
             forwards: Forwards::default(),
             unmatched: RefCell::default(),

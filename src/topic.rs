@@ -4,6 +4,7 @@
 //! waits for a writer nor the other way round, and keeps what it holds however often the topic is published meanwhile. (A
 //! sequence lock would save the writer its allocation, but needs `unsafe` and values without a `Drop`.)
 
+use crate::clock::nanos;
 use crate::post::Address;
 use arc_swap::ArcSwapOption;
 use hashbrown::HashMap;
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The latest value of a topic. It stays as it is, however long it is held.
@@ -73,6 +74,10 @@ pub struct Topic<T>(Arc<Cell<T>>);
 
 struct Cell<T> {
     latest: ArcSwapOption<Published<T>>,
+    /// The latest of an earlier instant: kept where `logical`.
+    before: ArcSwapOption<Published<T>>,
+    /// Whether what is published at an instant is seen only after it.
+    logical: bool,
     /// Guards the count below, and keeps times in order between writers on several heads.
     writing: Mutex<()>,
     published: AtomicU64,
@@ -80,10 +85,11 @@ struct Cell<T> {
 }
 
 impl<T: Send + Sync + 'static> Topic<T> {
-    fn new() -> Self {
-        let latest = ArcSwapOption::const_empty();
+    fn new(logical: bool) -> Self {
         Self(Arc::new(Cell {
-            latest,
+            latest: ArcSwapOption::const_empty(),
+            before: ArcSwapOption::const_empty(),
+            logical,
             writing: Mutex::new(()),
             published: AtomicU64::new(0),
             takeovers: AtomicU64::new(0),
@@ -91,21 +97,42 @@ impl<T: Send + Sync + 'static> Topic<T> {
     }
 
     /// Makes `value` the latest, unless another head has published a later one already. `time` is in nanoseconds of the
-    /// application's clock.
+    /// application's clock. Under [`Delivery::NextTick`](crate::mail::Delivery::NextTick), of those published at one instant
+    /// the one of the youngest publisher wins, in whatever order they come.
     pub(crate) fn publish(&self, value: T, time: u64, publisher: &Address) {
+        let cell = &*self.0;
         let next = Arc::new(Published { value, time, publisher: publisher.clone() });
-        let writing = self.0.writing.lock();
-        self.0.published.fetch_add(1, Relaxed);
-        let last = self.0.latest.load_full();
+        let writing = cell.writing.lock();
+        cell.published.fetch_add(1, Relaxed);
+        let last = cell.latest.load_full();
         let other = last.as_ref().is_some_and(|last| !Arc::ptr_eq(&last.publisher.0, &publisher.0));
         if other {
-            self.0.takeovers.fetch_add(1, Relaxed);
+            cell.takeovers.fetch_add(1, Relaxed);
         }
-        let late = last.as_ref().is_some_and(|last| last.time > time);
+        let late = last.as_ref().is_some_and(|last| {
+            last.time > time || cell.logical && last.time == time && last.publisher.0.birth > publisher.0.birth
+        });
         // What nobody holds any more is dropped after unlocking.
-        let dropped = if late { Some(next) } else { self.0.latest.swap(Some(next)) };
+        let (dropped, forgotten) = if late {
+            (Some(next), None)
+        } else {
+            let passes = cell.logical && last.as_ref().is_some_and(|last| last.time < time);
+            let forgotten = if passes { cell.before.swap(last.clone()) } else { None };
+            (cell.latest.swap(Some(next)), forgotten)
+        };
         drop(writing);
-        drop((last, dropped));
+        drop((last, dropped, forgotten));
+    }
+
+    /// What a tick that started at `now` may see: the latest value, and under
+    /// [`Delivery::NextTick`](crate::mail::Delivery::NextTick) the latest that was published before. (Beside a publisher of
+    /// another head that has published twice since, the older of the two that are kept.)
+    pub(crate) fn latest_at(&self, now: u64) -> Option<Latest<T>> {
+        let latest = self.latest()?;
+        if !self.0.logical || latest.0.time < now {
+            return Some(latest);
+        }
+        self.0.before.load_full().map(Latest)
     }
 
     /// The latest value, if there is one.
@@ -118,7 +145,7 @@ impl<T: Send + Sync + 'static> Topic<T> {
     /// The latest value, if it is at most `age` old at `now` of the application's clock.
     #[must_use]
     pub fn latest_within(&self, age: Duration, now: Duration) -> Option<Latest<T>> {
-        self.latest().filter(|latest| latest.age(now) <= age)
+        self.latest_at(nanos(now)).filter(|latest| latest.age(now) <= age)
     }
 }
 
@@ -166,20 +193,23 @@ impl<T: Send + Sync + 'static> AnyTopic for Topic<T> {
 
 /// All topics of the application, by type.
 #[derive(Default)]
-pub(crate) struct Topics(RwLock<HashMap<TypeId, Box<dyn AnyTopic>>>);
+pub(crate) struct Topics {
+    all: RwLock<HashMap<TypeId, Box<dyn AnyTopic>>>,
+    logical: AtomicBool,
+}
 
 impl Topics {
     /// The topic of `T`, which begins here if it is not there yet.
     pub(crate) fn topic<T: Send + Sync + 'static>(&self) -> Topic<T> {
         self.existing().unwrap_or_else(|| {
-            let mut topics = self.0.write();
-            let topic = topics.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Topic::<T>::new()));
+            let (mut topics, logical) = (self.all.write(), self.logical.load(Relaxed));
+            let topic = topics.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(Topic::<T>::new(logical)));
             Self::typed(&**topic)
         })
     }
 
     fn existing<T: Send + Sync + 'static>(&self) -> Option<Topic<T>> {
-        self.0.read().get(&TypeId::of::<T>()).map(|topic| Self::typed(&**topic))
+        self.all.read().get(&TypeId::of::<T>()).map(|topic| Self::typed(&**topic))
     }
 
     fn typed<T: Send + Sync + 'static>(topic: &dyn AnyTopic) -> Topic<T> {
@@ -192,6 +222,16 @@ impl Topics {
         self.existing()?.latest()
     }
 
+    /// The latest `T` that a tick which started at `now` may see.
+    pub(crate) fn latest_at<T: Send + Sync + 'static>(&self, now: u64) -> Option<Latest<T>> {
+        self.existing()?.latest_at(now)
+    }
+
+    /// From now on, topics that are new keep to [`Delivery::NextTick`](crate::mail::Delivery::NextTick), or not.
+    pub(crate) fn set_logical(&self, logical: bool) {
+        self.logical.store(logical, Relaxed);
+    }
+
     /// Publishes through the look-up.
     pub(crate) fn publish<T: Send + Sync + 'static>(&self, value: T, time: u64, publisher: &Address) {
         self.topic().publish(value, time, publisher);
@@ -199,7 +239,7 @@ impl Topics {
 
     /// What went through each of them, by name.
     pub(crate) fn counts(&self) -> Vec<TopicCount> {
-        let mut counts: Vec<_> = self.0.read().values().map(|topic| topic.count()).collect();
+        let mut counts: Vec<_> = self.all.read().values().map(|topic| topic.count()).collect();
         counts.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         counts
     }

@@ -1,77 +1,18 @@
-//! Real-time settings of heads: what the system gives, what it refuses, and that it is taken back. How sharp the deadlines are
+//! Real-time settings of heads: what the system gives, and that it is taken back. How sharp the deadlines are
 //! is measured by `benches/jitter.rs`.
 #![cfg(target_os = "linux")]
 
 mod common;
 
-use common::child::{self, Outcome};
+use common::rank::{Rank, look, may_set_priority, real, stat, status};
 use common::{Script, ms, named, simulated};
 use polycephaly::prelude::*;
 use polycephaly::realtime::RealTimeError;
 use polycephaly::thread::ThreadState;
-use rustix::process::{Gid, Resource, Rlimit, Uid, getpriority_process, setpriority_process, setrlimit};
-use rustix::thread::{current_timer_slack, set_thread_gid, set_thread_uid};
+use rustix::process::setpriority_process;
+use rustix::thread::current_timer_slack;
 use std::fs;
-use std::sync::mpsc::{Receiver, Sender, channel};
-
-/// How the present thread is scheduled, as the system tells.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Rank {
-    cpus: String,
-    /// 0 is the ordinary one, 1 SCHED_FIFO, 2 SCHED_RR.
-    policy: u64,
-    priority: u64,
-    nice: i32,
-}
-
-fn status(of: &str, key: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{of}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
-    line.trim_start_matches(':').trim().to_owned()
-}
-
-/// A field of `/proc/thread-self/stat`, numbered as in its manual.
-fn stat(field: usize) -> u64 {
-    let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
-    let (_, rest) = stat.rsplit_once(") ").unwrap();
-    rest.split(' ').nth(field - 3).unwrap().parse().unwrap()
-}
-
-impl Rank {
-    fn now() -> Self {
-        let nice = getpriority_process(None).unwrap();
-        Self { cpus: status("thread-self", "Cpus_allowed_list"), policy: stat(41), priority: stat(40), nice }
-    }
-}
-
-/// Whether this program may do that; else says that a part is left out.
-fn has_capability(number: u32, name: &str) -> bool {
-    let held = u64::from_str_radix(&status("thread-self", "CapEff"), 16).unwrap();
-    let has = held >> number & 1 == 1;
-    if !has {
-        println!("left out: this program has not the capability {name}");
-    }
-    has
-}
-
-fn may_set_priority() -> bool {
-    has_capability(23, "CAP_SYS_NICE")
-}
-
-/// What the present thread is like at its first life, and then the application ends.
-fn look<T: Send + 'static>(of: impl Fn() -> T + Send + Sync + 'static) -> (Script, Receiver<T>) {
-    let (tell, told) = channel();
-    let script = Script::new().life(move |cx| {
-        let _ = tell.send(of()); // It may live once more before the end.
-        cx.stop_application("seen");
-        Ok(())
-    });
-    (script, told)
-}
-
-fn real() -> Application {
-    Application::new().signals(false)
-}
+use std::sync::mpsc::{Sender, channel};
 
 /// The rank of a head with these settings, and what the report says of it.
 fn on_head(realtime: RealTime) -> (Rank, Report) {
@@ -236,126 +177,6 @@ fn other_heads_do_not_inherit_what_the_main_one_gets() {
         real().realtime(RealTime::new().cpus([0]).strict()).add_head(Head::new("io").add_process(script, hz(1000)));
     assert!(exit.run().is_success());
     assert_eq!(told.recv().unwrap(), before);
-}
-
-/// Not a test of its own: what the child does.
-#[test]
-fn program() {
-    let Some(kind) = child::kind() else { return };
-    println!(); // What the test runner has begun is no line of ours.
-    if kind == "memory" {
-        return memory();
-    }
-    for limit in [Resource::Rtprio, Resource::Memlock] {
-        setrlimit(limit, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
-    }
-    set_thread_gid(Gid::from_raw(65534)).unwrap();
-    set_thread_uid(Uid::from_raw(65534)).unwrap();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-    let born = |on: &'static str| {
-        Script::new()
-            .birth(move |_| {
-                println!("born on {on}");
-                Ok(())
-            })
-            .life(|cx| {
-                cx.stop_application("lived");
-                Ok(())
-            })
-    };
-    let mut realtime = RealTime::new().fifo(80).cpus([0]).lock_memory();
-    if kind == "strict" {
-        realtime = realtime.strict();
-    }
-    let application = real().realtime(realtime.clone()).add_process(born("main"), hz(1000));
-    let exit =
-        application.add_head(Head::new("control").realtime(realtime).add_process(born("control"), hz(1000))).run();
-    println!("{exit}\n{}", exit.report());
-    for head in &exit.report().heads {
-        println!("{} got {:?} and not {} things", head.name, head.realtime, head.refused.len());
-    }
-    println!("afterwards on {}", Rank::now().cpus);
-    std::process::exit(exit.code().into());
-}
-
-/// As another user, without any right. `None` if this one may not become another.
-fn without_rights(kind: &str) -> Option<Outcome> {
-    (has_capability(7, "CAP_SETUID") && has_capability(6, "CAP_SETGID")).then(|| child::run("program", kind))
-}
-
-const WAYS_OUT: [&str; 8] = [
-    "SCHED_FIFO 80: it needs the capability CAP_SYS_NICE, or a limit RLIMIT_RTPRIO of at least 80, which is 0 now",
-    "`setcap cap_sys_nice+ep PROGRAM`",
-    "`LimitRTPRIO=80` in its systemd unit",
-    "`USER - rtprio 80` in /etc/security/limits.conf",
-    "memory locked: it needs the capability CAP_IPC_LOCK, or a limit RLIMIT_MEMLOCK",
-    "`setcap cap_ipc_lock+ep PROGRAM`",
-    "`LimitMEMLOCK=infinity` in its systemd unit",
-    "`USER - memlock unlimited` in /etc/security/limits.conf",
-];
-
-#[test]
-fn the_strict_do_not_start_without_the_right_and_say_how_to_give_it() {
-    let Some(Outcome { status, out, err }) = without_rights("strict") else { return };
-    assert_eq!(status.code(), Some(2), "{out}{err}");
-    for head in ["main", "control"] {
-        let fault = out.split_once(&format!("head \"{head}\" can't start: no ")).expect(head).1;
-        let fault = fault.split("head \"").next().unwrap();
-        for way in WAYS_OUT {
-            assert!(fault.contains(way), "{head}: {way}: {out}");
-        }
-    }
-    assert!(!out.contains("born on"), "{out}");
-    assert!(out.contains(&format!("afterwards on {}\n", Rank::now().cpus)), "{out}");
-}
-
-#[test]
-fn without_strict_the_rest_is_done_and_what_is_refused_is_logged_and_reported() {
-    let Some(Outcome { status, out, err }) = without_rights("warn") else { return };
-    assert_eq!(status.code(), Some(0), "{out}{err}");
-    for head in ["main", "control"] {
-        assert!(out.contains(&format!("born on {head}\n")), "{out}");
-        assert!(out.contains(&format!("{head} got [\"CPUs 0\"] and not 2 things\n")), "{out}");
-        let refusals: Vec<_> =
-            out.lines().filter(|line| line.starts_with(&format!("head {head} was refused: no "))).collect();
-        let warnings: Vec<_> =
-            err.lines().filter(|line| line.contains("WARN") && line.contains(&format!("head=\"{head}\""))).collect();
-        for lines in [refusals, warnings] {
-            assert_eq!(lines.len(), 2, "{head}: {lines:?}");
-            let text = lines.concat();
-            assert!(WAYS_OUT.iter().all(|way| text.contains(way)), "{head}: {text}");
-        }
-    }
-    assert!(out.contains(&format!("afterwards on {}\n", Rank::now().cpus)), "{out}");
-}
-
-/// In an OS process of its own: the memory of a whole one is locked.
-fn memory() {
-    let locked = || status("self", "VmLck").trim_end_matches(" kB").parse::<u64>().unwrap();
-    println!("before {}", locked());
-    let (script, told) = look(locked);
-    let realtime = RealTime::new().lock_memory().strict();
-    let head = Head::new("control").realtime(realtime.clone()).add_process(script, hz(1000));
-    let exit = real().realtime(realtime).add_head(head).run();
-    println!("meanwhile {}", told.recv().unwrap());
-    println!("{exit} {:?}", exit.report().heads.iter().map(|head| &head.realtime).collect::<Vec<_>>());
-    std::process::exit(exit.code().into());
-}
-
-#[test]
-fn memory_is_locked() {
-    if !has_capability(14, "CAP_IPC_LOCK") {
-        return;
-    }
-    let Outcome { status, out, err } = child::run("program", "memory");
-    assert_eq!(status.code(), Some(0), "{out}{err}");
-    let number = |key: &str| -> u64 {
-        let line = out.lines().find_map(|line| line.strip_prefix(key)).expect(key);
-        line.trim().parse().unwrap()
-    };
-    assert_eq!(number("before"), 0);
-    assert!(number("meanwhile") > 1000, "{out}");
-    assert!(out.contains("[[\"memory locked\"], [\"memory locked\"]]"), "{out}");
 }
 
 /// Uses much stack.

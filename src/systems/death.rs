@@ -111,6 +111,7 @@ fn forget(vitals: &Vitals, flags: Flags, scope: &Scope) {
     let address = &vitals.address;
     address.set_run_level(RunLevel::Unset);
     scope.control.post.release(address);
+    scope.senders.forget(address.0.birth);
     let departed = Departed {
         address: address.clone(),
         kind: scope.kinds.borrow()[address.0.kind as usize].name,

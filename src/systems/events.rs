@@ -4,7 +4,6 @@ use crate::context::Context;
 use crate::emitter::Emitter;
 use crate::event::{EmitError, Event};
 use crate::failure::guarded;
-use crate::mail::Delivery;
 use crate::process::{Flags, Process};
 use crate::send::Office;
 use crate::signal::Signal;
@@ -68,7 +67,7 @@ impl<P: Process> Context<'_, P> {
 pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
     let Some(inbox) = address.0.known_inbox() else { return };
-    let next_tick = cx.scope.control.delivery.get() == Some(&Delivery::NextTick);
+    let next_tick = cx.scope.next_tick;
     let until = if next_tick { cx.scope.now() } else { u64::MAX };
     for _ in 0..inbox.due(until) {
         if cx.pulled.get() || cx.flags.has(Flags::DYING) {

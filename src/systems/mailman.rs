@@ -7,7 +7,7 @@ use crate::control::DeadLetter;
 use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
-use crate::mail::{Delivery, Mail};
+use crate::mail::Mail;
 use crate::mailbox::Mailbox;
 use crate::mailing::Handler;
 use crate::post::Address;
@@ -69,7 +69,7 @@ pub(crate) fn deliver<P: Process>(
 }
 
 fn deliver_all<P: Process>(desk: &mut Desk, rows: &mut Query<Row<P>>, entities: &Entities, scope: &Scope) {
-    let mut round = Round { scope, next_tick: scope.control.delivery.get() == Some(&Delivery::NextTick), begun: 0 };
+    let mut round = Round { scope, next_tick: scope.next_tick, begun: 0 };
     let Desk { round: whom, visits } = desk;
     let mut ends = [0; TABLES];
     if let Ok(tables) = rows.contiguous_iter_mut() {

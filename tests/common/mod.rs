@@ -3,6 +3,8 @@
 
 pub(crate) mod child;
 pub(crate) mod logs;
+#[cfg(target_os = "linux")]
+pub(crate) mod rank;
 #[cfg(feature = "usb")]
 pub(crate) mod usb;
 

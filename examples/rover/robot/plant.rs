@@ -41,8 +41,27 @@ struct Wheel {
     angle: f64,
 }
 
-/// The rover's body and surroundings.
-#[derive(Resource)]
+/// Topic: what goes on in the real world. For sensors, who show it with their own faults, and for those who watch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Truth {
+    /// The world's own time, s.
+    pub(crate) time: f64,
+    /// Where the rover really is.
+    pub(crate) pose: Pose,
+    /// How fast it really goes, m/s.
+    pub(crate) speed: f64,
+    /// How fast it really turns, rad/s.
+    pub(crate) turn_rate: f64,
+    /// The encoders' counters.
+    pub(crate) counts: Wheels<i64>,
+    /// How often the rover has pushed the gate.
+    pub(crate) pushes: u32,
+    /// How often it has bumped into anything else.
+    pub(crate) bumps: u32,
+}
+
+/// The rover's body and surroundings. Each life publishes the [`Truth`].
+#[derive(Component)]
 pub(crate) struct Plant {
     world: PhysicsWorld,
     chassis: RigidBodyHandle,
@@ -104,41 +123,30 @@ impl Plant {
         &self.world.bodies[self.chassis]
     }
 
-    /// Where the rover really is.
-    pub(crate) fn pose(&self) -> Pose {
-        let position = self.body().translation();
-        let heading = self.body().rotation().angle();
-        Pose { x: position.x.into(), y: position.y.into(), heading: heading.into() }
-    }
-
-    /// How fast it really goes, m/s.
-    pub(crate) fn speed(&self) -> f64 {
-        self.body().linvel().length().into()
-    }
-
-    /// How fast it really turns, rad/s.
-    pub(crate) fn turn_rate(&self) -> f64 {
-        self.body().angvel().into()
-    }
-
     /// The encoder's counter of one wheel.
     pub(crate) fn counts(&self, side: Side) -> i64 {
         (self.wheels.side(side).angle / RADIANS_PER_COUNT).floor() as i64
     }
 
-    /// The world's own time, s.
-    pub(crate) fn time(&self) -> f64 {
-        self.steps as f64 * STEP
+    fn truth(&self) -> Truth {
+        let (body, position) = (self.body(), self.body().translation());
+        let heading = body.rotation().angle();
+        Truth {
+            time: self.steps as f64 * STEP,
+            pose: Pose { x: position.x.into(), y: position.y.into(), heading: heading.into() },
+            speed: body.linvel().length().into(),
+            turn_rate: body.angvel().into(),
+            counts: Wheels { left: self.counts(Side::Left), right: self.counts(Side::Right) },
+            pushes: self.pushes,
+            bumps: self.bumps,
+        }
     }
+}
 
-    /// How often the rover has pushed the gate.
-    pub(crate) fn pushes(&self) -> u32 {
-        self.pushes
-    }
-
-    /// How often it has bumped into anything else.
-    pub(crate) fn bumps(&self) -> u32 {
-        self.bumps
+impl Process for Plant {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.publish(self.truth());
+        Ok(())
     }
 }
 

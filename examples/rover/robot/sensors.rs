@@ -1,6 +1,7 @@
 //! What the rover can know: each sensor takes the truth and hands out a reading with its own faults.
 
 use super::geometry::{Pose, Wheels, wrapped};
+use super::plant::Truth;
 use polycephaly::prelude::*;
 use polycephaly::rand::{Rng, RngExt};
 
@@ -30,16 +31,14 @@ pub(crate) struct TurnRate(pub(crate) f64);
 pub(crate) struct Fix(pub(crate) Pose);
 
 /// 200 Hz: both wheels' counters.
-#[derive(Component, Default)]
-pub(crate) struct Encoders {
-    /// Input: the real counters.
-    pub(crate) truth: Wheels<i64>,
-}
+#[derive(Component)]
+pub(crate) struct Encoders;
 
 impl Process for Encoders {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let Some(truth) = cx.latest::<Truth>().map(|truth| truth.counts) else { return Ok(()) };
         let mut read = |counts: i64| counts as f64 + normal(cx.rng(), ENCODER_NOISE).round();
-        let counts = Wheels { left: read(self.truth.left), right: read(self.truth.right) };
+        let counts = Wheels { left: read(truth.left), right: read(truth.right) };
         cx.publish(Counts(counts));
         Ok(())
     }
@@ -48,8 +47,6 @@ impl Process for Encoders {
 /// 200 Hz: the rate of turn, with a bias that nobody knows.
 #[derive(Component, Default)]
 pub(crate) struct Gyro {
-    /// Input: the real rate of turn, rad/s.
-    pub(crate) truth: f64,
     bias: f64,
 }
 
@@ -60,26 +57,25 @@ impl Process for Gyro {
     }
 
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        let reading = self.truth + self.bias + normal(cx.rng(), GYRO_NOISE);
+        let Some(truth) = cx.latest::<Truth>().map(|truth| truth.turn_rate) else { return Ok(()) };
+        let reading = truth + self.bias + normal(cx.rng(), GYRO_NOISE);
         cx.publish(TurnRate(reading));
         Ok(())
     }
 }
 
 /// 1 Hz: a camera under the ceiling that sees the marker on the rover's back. Coarse, but it never drifts.
-#[derive(Component, Default)]
-pub(crate) struct Camera {
-    /// Input: the real pose.
-    pub(crate) truth: Pose,
-}
+#[derive(Component)]
+pub(crate) struct Camera;
 
 impl Process for Camera {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let Some(truth) = cx.latest::<Truth>().map(|truth| truth.pose) else { return Ok(()) };
         let (position, heading) = FIX_NOISE;
         let fix = Pose {
-            x: self.truth.x + normal(cx.rng(), position),
-            y: self.truth.y + normal(cx.rng(), position),
-            heading: wrapped(self.truth.heading + normal(cx.rng(), heading)),
+            x: truth.x + normal(cx.rng(), position),
+            y: truth.y + normal(cx.rng(), position),
+            heading: wrapped(truth.heading + normal(cx.rng(), heading)),
         };
         // By mail, for each fix is to be used once; of a topic, the estimator would find the same one again and again.
         cx.send(Mail::to("estimator").subject("fix").body(Fix(fix)))?;

@@ -1,24 +1,13 @@
 //! 2 Hz: tells how it goes.
 
 use super::geometry::{Pose, wrapped};
+use super::plant::Truth;
+use super::referee::Score;
 use polycephaly::prelude::*;
 
-/// What telemetry shows.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Status {
-    pub(crate) truth: Pose,
-    /// m/s
-    pub(crate) speed: f64,
-    pub(crate) visited: usize,
-    pub(crate) missed: usize,
-    pub(crate) laps: usize,
-}
-
-/// Prints a line of what it is shown.
+/// Prints a line of how it really goes, and what the robot makes of it.
 #[derive(Component)]
 pub(crate) struct Telemetry {
-    /// Input.
-    pub(crate) status: Status,
     one_in: u32,
     lives: u32,
 }
@@ -26,7 +15,7 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Prints in one of so many lives.
     pub(crate) fn new(one_in: u32) -> Self {
-        Self { status: Status::default(), one_in: one_in.max(1), lives: 0 }
+        Self { one_in: one_in.max(1), lives: 0 }
     }
 }
 
@@ -35,13 +24,16 @@ impl Process for Telemetry {
         let prints = self.lives.is_multiple_of(self.one_in);
         self.lives += 1;
         if prints {
-            let Status { truth, speed, visited, missed, laps } = self.status;
+            let (Some(now), Some(score)) = (cx.latest::<Truth>(), cx.latest::<Score>()) else { return Ok(()) };
             let Some(estimate) = cx.latest::<Pose>() else { return Ok(()) };
+            let (truth, speed) = (now.pose, now.speed);
             println!(
-                "{:6.1} s  lap {:<3} {visited:4} visited {missed} missed  at {:+.2} {:+.2} m {:+4.0}°  {speed:.2} m/s  \
+                "{:6.1} s  lap {:<3} {:4} visited {} missed  at {:+.2} {:+.2} m {:+4.0}°  {speed:.2} m/s  \
                  estimate off by {:4.1} cm {:3.1}°",
                 cx.now().as_secs_f64(),
-                laps + 1,
+                score.laps() + 1,
+                score.visited(),
+                score.missed(),
                 truth.x,
                 truth.y,
                 truth.heading.to_degrees(),

@@ -1,12 +1,15 @@
 //! A fingerprint of the whole run: two runs with the same fingerprint went the same way to the last bit.
 
-use super::estimator::Estimator;
 use super::geometry::Pose;
-use super::plant::Plant;
+use super::plant::Truth;
 use polycephaly::prelude::*;
 
-/// The 64-bit FNV-1a hash of all real and estimated poses so far.
-#[derive(Resource, Clone, Copy, PartialEq, Eq, Debug)]
+/// Topic: the 64-bit FNV-1a hash of all real and estimated poses so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Fingerprint(pub(crate) u64);
+
+/// 200 Hz: hashes on, after the estimator.
+#[derive(Component)]
 pub(crate) struct Trace(u64);
 
 impl Default for Trace {
@@ -16,10 +19,6 @@ impl Default for Trace {
 }
 
 impl Trace {
-    pub(crate) fn hash(self) -> u64 {
-        self.0
-    }
-
     fn write(&mut self, pose: Pose) {
         for byte in [pose.x, pose.y, pose.heading].into_iter().flat_map(f64::to_le_bytes) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -27,8 +26,13 @@ impl Trace {
     }
 }
 
-/// At each tick of the estimator, after it.
-pub(crate) fn record(plant: Res<Plant>, estimator: Single<&Estimator>, mut trace: ResMut<Trace>) {
-    trace.write(plant.pose());
-    trace.write(estimator.pose);
+impl Process for Trace {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        if let (Some(truth), Some(estimate)) = (cx.latest::<Truth>(), cx.latest::<Pose>()) {
+            self.write(truth.pose);
+            self.write(*estimate);
+        }
+        cx.publish(Fingerprint(self.0));
+        Ok(())
+    }
 }

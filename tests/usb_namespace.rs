@@ -287,7 +287,7 @@ fn what_cannot_be_opened_is_an_error_only_while_it_is_there() {
         wait_for(&mut running, &log, "connected 1209:0001");
         let line = wait_for(&mut running, &log, "device_error 1209:0001");
         assert!(line.contains("it can't be opened: device not found (errno 2)"), "{line}");
-        assert_eq!(running.report().usb.races, 1, "the first failure is held back");
+        assert!(running.report().usb.races >= 1, "held back until the list has been looked at");
         bus.take("1-1");
         let mut lines = Vec::new();
         step_until(&mut running, |_| {

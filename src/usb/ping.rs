@@ -90,8 +90,8 @@ pub(crate) trait Told: Send + Sync + 'static {
 struct Target {
     device: UsbDevice,
     handle: Option<Box<dyn UsbHandle>>,
-    /// How often in a row it has seemed to be gone.
-    missed: u32,
+    /// It has seemed to be gone, when so many lists had begun.
+    suspect: Option<u64>,
 }
 
 struct Round {
@@ -108,7 +108,7 @@ impl Round {
             if !thread.is_active() {
                 return;
             }
-            let new = Target { device, handle: None, missed: 0 };
+            let new = Target { device, handle: None, suspect: None };
             let target = self.targets.entry(new.device.id()).or_insert(new);
             target.ping(&self.ping, &self.hub, told, thread);
         }
@@ -124,14 +124,14 @@ impl Target {
         let device = self.device.clone();
         let (tally, event): (fn(&mut UsbCount) -> &mut u64, Event) = match outcome {
             Ok((data, round_trip)) => {
-                self.missed = 0;
+                self.suspect = None;
                 (|count| &mut count.pongs, Event::new("pong").body(UsbPong { device, round_trip, data }))
             }
             Err(fault) if fault.may_be_gone() && self.seems_gone(hub, thread) => {
                 return hub.note(|count| count.races += 1);
             }
             Err(fault) if fault.is_comms() => {
-                self.missed = 0;
+                self.suspect = None;
                 (|count| &mut count.comms_errors, Event::new("comms_error").body(UsbTrouble { device, fault }))
             }
             Err(fault) => {
@@ -157,15 +157,17 @@ impl Target {
         Ok((data, thread.now().saturating_sub(started)))
     }
 
-    /// Whether it is being unplugged, as far as one can tell: the watcher no longer has it, or has not looked since.
+    /// Whether it is being unplugged, as far as one can tell: the watcher does not have it, or has not looked since.
     fn seems_gone(&mut self, hub: &Hub, thread: &Thread) -> bool {
         self.handle = None;
-        self.missed += 1;
-        let first = self.missed == 1;
-        if first {
-            hub.look_again(nanos(thread.now()));
+        match self.suspect {
+            Some(lists) => !hub.has_listed_since(lists) || !hub.has(&self.device),
+            None => {
+                self.suspect = Some(hub.lists());
+                hub.look_again(nanos(thread.now()));
+                true
+            }
         }
-        first || !hub.has(&self.device)
     }
 }
 

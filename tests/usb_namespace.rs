@@ -261,7 +261,8 @@ fn without_a_bus_the_application_goes_on_and_sees_it_come() {
         wait_for(&mut running, &log, "connected 1209:0001");
         let exit = running.finish();
         exit.assert_clean();
-        assert_eq!((exit.report().usb.listed, exit.report().usb.reconciled), (1, 0));
+        // The first list that succeeds may come between the bus and its device.
+        assert_eq!(exit.report().usb.listed + exit.report().usb.reconciled, 1);
     });
 }
 

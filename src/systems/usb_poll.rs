@@ -1,6 +1,6 @@
 //! The first system of every tick on a head whose processes watch USB: takes what the watcher has seen out of its channel,
-//! and gives each process the events that it asked for. It never asks the bus itself. The schedules of other heads have no
-//! such system.
+//! and gives each process the events that it asked for. It never asks a real bus: only under the simulated clock, where there
+//! is no watcher thread, a scripted bus plays on in it. The schedules of other heads have no such system.
 
 use crate::cause::Cause;
 use crate::context::Context;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::usb::{Keeper, board};
+use common::usb::{Keeper, board, step_until};
 use common::{Log, Script, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use polycephaly::usb::UsbCount;
@@ -263,19 +263,15 @@ fn the_same_script_gives_the_same_history() {
 fn on_the_real_clock_a_thread_watches() {
     let (usb, log) = (FakeUsb::new(), Log::default());
     usb.at(ms(0)).plug("1-1", board(1));
-    usb.at(ms(20)).lost().plug("1-2", board(2));
-    let keeper = Keeper { until: Some(3), ..Keeper::all(&log) };
-    let later = usb.clone();
-    let script = Script::new().life(move |cx| {
-        if cx.now() > ms(60) {
-            later.now().unplug("1-1");
-        }
-        Ok(())
-    });
     let application = Application::new().signals(false).usb_backend(usb.clone()).usb_interval(ms(30));
-    let exit = application.add_main(keeper, hz(200)).add_process(script, hz(200)).run();
-    usb.now().unplug("1-2");
-    exit.assert_clean();
+    let mut running = application.add_main(Keeper::all(&log), hz(200)).build().unwrap();
+    let heard = |count| move |running: &mut Running| running.get::<Keeper>("main").unwrap().heard == count;
+    step_until(&mut running, heard(1));
+    usb.now().lost().plug("1-2", board(2));
+    step_until(&mut running, heard(2));
+    usb.now().unplug("1-1");
+    step_until(&mut running, heard(3));
+    running.finish().assert_clean();
     let lines = log.take();
     let words: Vec<_> = lines.iter().map(|line| line.split(" of ").next().unwrap()).collect();
     assert_eq!(words, ["connected 1209:0001 -", "connected 1209:0002 -", "disconnected 1209:0001 -"]);

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::usb::{Keeper, board};
+use common::usb::{Keeper, board, step_until};
 use common::{Log, child, ms, named, secs};
 use polycephaly::prelude::*;
 use rustix::mount::{MountFlags, mount};
@@ -142,17 +142,13 @@ impl Bus {
     }
 }
 
-/// Steps until a line that begins like this has been written; its test is killed if that does not happen.
+/// Steps until the next line comes, which must begin like this.
+#[track_caller]
 fn wait_for(running: &mut Running, log: &Log, begins: &str) -> String {
-    loop {
-        let found = log.take();
-        if let Some(line) = found.first() {
-            assert!(line.starts_with(begins), "{found:?} instead of {begins:?}");
-            assert_eq!(found.len(), 1, "{found:?}");
-            return found[0].clone();
-        }
-        assert!(running.step());
-    }
+    step_until(running, |_| log.has_any());
+    let line = log.take_first();
+    assert!(line.starts_with(begins), "{line:?} instead of {begins:?}");
+    line
 }
 
 /// An application that watches this machine's real bus.
@@ -259,15 +255,14 @@ fn without_a_bus_the_application_goes_on_and_sees_it_come() {
     inside("without_a_bus_the_application_goes_on_and_sees_it_come", |bus| {
         let log = Log::default();
         let mut running = watch(&log, ms(20), Keeper::all(&log));
-        while running.report().usb.errors < 3 {
-            assert!(running.step());
-        }
+        step_until(&mut running, |running| running.report().usb.errors >= 3);
         bus.appears();
         bus.put("1-1", 2, 1, &[]);
         wait_for(&mut running, &log, "connected 1209:0001");
         let exit = running.finish();
         exit.assert_clean();
-        assert_eq!((exit.report().usb.listed, exit.report().usb.reconciled), (1, 0));
+        // The first list that succeeds may come between the bus and its device.
+        assert_eq!(exit.report().usb.listed + exit.report().usb.reconciled, 1);
     });
 }
 
@@ -293,13 +288,13 @@ fn what_cannot_be_opened_is_an_error_only_while_it_is_there() {
         wait_for(&mut running, &log, "connected 1209:0001");
         let line = wait_for(&mut running, &log, "device_error 1209:0001");
         assert!(line.contains("it can't be opened: device not found (errno 2)"), "{line}");
-        assert_eq!(running.report().usb.races, 1, "the first failure is held back");
+        assert!(running.report().usb.races >= 1, "held back until the list has been looked at");
         bus.take("1-1");
         let mut lines = Vec::new();
-        while !lines.iter().any(|line: &String| line.starts_with("disconnected")) {
-            assert!(running.step());
+        step_until(&mut running, |_| {
             lines.extend(log.take());
-        }
+            lines.iter().any(|line| line.starts_with("disconnected"))
+        });
         let errors = lines.iter().filter(|line| line.starts_with("device_error")).count();
         assert_eq!(errors, lines.len() - 1, "{lines:?}");
         running.run_for(ms(100));

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::usb::{Keeper, board};
+use common::usb::{Keeper, board, step_until};
 use common::{Log, Script, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use polycephaly::usb::{RealUsb, UsbError, UsbErrorKind, UsbHandle, UsbPoll, UsbStream};
@@ -217,9 +217,7 @@ fn a_backend_that_panics_ends_the_watcher_and_nothing_else() {
     let log = Log::default();
     let application = Application::new().signals(false).usb_backend(Broken).add_process(Keeper::all(&log), hz(100));
     let mut running = application.build().unwrap();
-    while running.report().usb.errors == 0 {
-        assert!(running.step());
-    }
+    step_until(&mut running, |running| running.report().usb.errors > 0);
     running.step();
     running.finish().assert_clean();
 }
@@ -244,9 +242,7 @@ fn a_bus_that_never_answers_does_not_hold_up_the_end() {
     let log = Log::default();
     let application = Application::new().signals(false).usb_backend(Stuck(Mutex::new(held)));
     let mut running = application.add_process(Keeper::all(&log), hz(100)).build().unwrap();
-    while running.report().usb.errors == 0 {
-        assert!(running.step());
-    }
+    step_until(&mut running, |running| running.report().usb.errors > 0);
     running.finish().assert_clean();
     drop(free);
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::usb::{Keeper, board};
+use common::usb::{Keeper, board, step_until};
 use common::{Log, Script, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use polycephaly::usb::{UsbData, UsbErrorKind};
@@ -264,14 +264,38 @@ fn a_child_thread_may_open_a_device_itself() {
     );
 }
 
+/// Plugged and unplugged at any moment of a ping: what is said of a device stands between its two events.
 #[test]
-fn on_the_real_clock_it_is_pinged_too() {
+fn on_the_real_clock_events_of_a_device_keep_their_order() {
     let (usb, log) = (FakeUsb::new(), Log::default());
-    usb.at(ms(0)).plug("1-1", board(1));
-    let keeper = Keeper { until: Some(4), ..Keeper::pinging(&log, ping().rate(hz(100))) };
-    let exit = Application::new().signals(false).usb_backend(usb).add_main(keeper, hz(200)).run();
-    exit.assert_clean();
-    let lines = log.take();
-    assert!(lines[0].starts_with("connected 1209:0001") && lines[1..].iter().all(|line| line.starts_with("pong")));
-    assert!(exit.report().usb.pongs >= 3);
+    let keeper = Keeper::pinging(&log, ping().rate(hz(10_000)));
+    let application = Application::new().signals(false).usb_backend(usb.clone());
+    let mut running = application.add_process(keeper, (hz(500), named("keeper"))).build().unwrap();
+    let mut lines = Vec::new();
+    for round in 0..100 {
+        usb.now().plug("1-1", board(round));
+        let mut pongs = 0;
+        step_until(&mut running, |_| {
+            let new = log.take();
+            pongs += new.iter().filter(|line| line.starts_with("pong")).count();
+            lines.extend(new);
+            pongs > usize::from(round % 3)
+        });
+        usb.now().unplug("1-1");
+        step_until(&mut running, |_| {
+            lines.extend(log.take());
+            lines.last().is_some_and(|line| line.starts_with("disconnected"))
+        });
+    }
+    running.finish().assert_clean();
+    let mut plugged = None;
+    for line in &lines {
+        let (word, device) = (line.split(' ').next().unwrap(), line.split(' ').nth(1));
+        match word {
+            "connected" => plugged = device,
+            "disconnected" => plugged = None,
+            _ => assert!(word == "pong" && plugged == device, "{line} while {plugged:?} is plugged"),
+        }
+    }
+    assert!(log.take().is_empty());
 }

@@ -1,6 +1,6 @@
 //! The first system of every tick on a head whose processes watch USB: takes what the watcher has seen out of its channel,
-//! and gives each process the events that it asked for. It never asks the bus itself. The schedules of other heads have no
-//! such system.
+//! and gives each process the events that it asked for. It never asks a real bus: only under the simulated clock, where there
+//! is no watcher thread, a scripted bus plays on in it. The schedules of other heads have no such system.
 
 use crate::cause::Cause;
 use crate::context::Context;
@@ -102,10 +102,27 @@ struct Watch {
 #[derive(Default)]
 struct Wanted {
     matches: Vec<UsbMatch>,
-    /// Devices that it was told are plugged.
+    /// Devices that match and are plugged, as far as news has come.
+    known: IndexMap<UsbId, UsbDevice>,
+    /// Devices whose `connected` is in the inbox or has been, and whose `disconnected` is not.
     told: IndexMap<UsbId, UsbDevice>,
-    /// Events, with their times, that its inbox has not had room for.
-    waiting: VecDeque<(u64, Event)>,
+    /// What is to be told, and when that was seen: more than the inbox has had room for.
+    waiting: VecDeque<(u64, Untold)>,
+}
+
+#[derive(Clone)]
+enum Untold {
+    Connected(UsbDevice),
+    Disconnected(UsbDevice),
+}
+
+impl Untold {
+    fn event(self) -> Event {
+        match self {
+            Self::Connected(device) => Event::new("connected").body(device),
+            Self::Disconnected(device) => Event::new("disconnected").body(device),
+        }
+    }
 }
 
 /// What the thread of a ping holds of its owner's watch.
@@ -121,13 +138,26 @@ impl Told for Remembered {
     fn devices(&self) -> Vec<UsbDevice> {
         self.0.upgrade().map(|watch| watch.devices()).unwrap_or_default()
     }
+
+    fn emit_of(&self, device: &UsbDevice, emit: &mut dyn FnMut()) -> bool {
+        let Some(watch) = self.0.upgrade() else { return false };
+        let wanted = watch.wanted.lock();
+        let told = wanted.told.get(&device.id()).is_some_and(|told| told.is_same(device));
+        if told {
+            emit();
+        }
+        told
+    }
 }
 
 impl Wanted {
     fn connected(&mut self, device: &UsbDevice, time: u64) {
-        match self.told.get_mut(&device.id()) {
+        match self.known.get_mut(&device.id()) {
             Some(known) if known.is_same(device) => {
                 known.clone_from(device);
+                if let Some(told) = self.told.get_mut(&device.id()) {
+                    told.clone_from(device);
+                }
                 return;
             }
             Some(known) => {
@@ -137,14 +167,14 @@ impl Wanted {
             None => {}
         }
         if self.matches.iter().any(|matching| matching.matches(device)) {
-            self.told.insert(device.id(), device.clone());
-            self.waiting.push_back((time, Event::new("connected").body(device.clone())));
+            self.known.insert(device.id(), device.clone());
+            self.waiting.push_back((time, Untold::Connected(device.clone())));
         }
     }
 
     fn disconnected(&mut self, device: &UsbDevice, time: u64) {
-        if let Some(known) = self.told.shift_remove(&device.id()) {
-            self.waiting.push_back((time, Event::new("disconnected").body(known)));
+        if let Some(known) = self.known.shift_remove(&device.id()) {
+            self.waiting.push_back((time, Untold::Disconnected(known)));
         }
     }
 }
@@ -229,12 +259,15 @@ impl Watch {
     fn emit(&self, scope: &Scope) -> bool {
         let (inbox, mut wanted) = (self.address.0.inbox(), self.wanted.lock());
         while inbox.has_room() {
-            let Some((time, event)) = wanted.waiting.pop_front() else { return false };
-            match self.address.emit(event, time, |record| scope.wake(record)) {
-                Ok(()) | Err(EmitError::Closed { .. }) => {}
+            let Some((time, change)) = wanted.waiting.pop_front() else { return false };
+            match self.address.emit(change.clone().event(), time, |record| scope.wake(record)) {
+                Ok(()) | Err(EmitError::Closed { .. }) => match change {
+                    Untold::Connected(device) => drop(wanted.told.insert(device.id(), device)),
+                    Untold::Disconnected(device) => drop(wanted.told.shift_remove(&device.id())),
+                },
                 // A thread was faster.
-                Err(EmitError::Full { event, .. }) => {
-                    wanted.waiting.push_front((time, event));
+                Err(EmitError::Full { .. }) => {
+                    wanted.waiting.push_front((time, change));
                     break;
                 }
             }

@@ -139,6 +139,16 @@ impl Hub {
         self.state.lock().present.get(&device.id()).is_some_and(|known| known.is_same(device))
     }
 
+    /// How many lists have begun so far.
+    pub(super) fn lists(&self) -> u64 {
+        self.state.lock().lists.0
+    }
+
+    /// Whether a list has come to its end that is not among the first so many.
+    pub(super) fn has_listed_since(&self, lists: u64) -> bool {
+        self.state.lock().lists.1 > lists
+    }
+
     /// All that is plugged, and what is wrong with the bus.
     pub(crate) fn present(&self) -> (Vec<UsbDevice>, Option<UsbError>) {
         let state = self.state.lock();

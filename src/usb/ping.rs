@@ -1,6 +1,7 @@
 //! Pings: a child thread that asks devices, again and again, whether they are still there.
 
 use super::backend::{UsbFault, UsbHandle};
+use super::count::UsbCount;
 use super::device::{UsbDevice, UsbId};
 use super::hub::Hub;
 use super::matching::UsbMatch;
@@ -80,14 +81,17 @@ impl UsbPing {
 /// What a process was told is plugged.
 pub(crate) trait Told: Send + Sync + 'static {
     fn devices(&self) -> Vec<UsbDevice>;
+
+    /// Emits something about a device, unless its `disconnected` was faster: whether it was not.
+    fn emit_of(&self, device: &UsbDevice, emit: &mut dyn FnMut()) -> bool;
 }
 
 /// One device that is pinged.
 struct Target {
     device: UsbDevice,
     handle: Option<Box<dyn UsbHandle>>,
-    /// How often in a row it has seemed to be gone.
-    missed: u32,
+    /// It has seemed to be gone, when so many lists had begun.
+    suspect: Option<u64>,
 }
 
 struct Round {
@@ -104,46 +108,43 @@ impl Round {
             if !thread.is_active() {
                 return;
             }
-            let new = Target { device, handle: None, missed: 0 };
+            let new = Target { device, handle: None, suspect: None };
             let target = self.targets.entry(new.device.id()).or_insert(new);
-            target.ping(&self.ping, &self.hub, thread);
+            target.ping(&self.ping, &self.hub, told, thread);
         }
     }
 }
 
 impl Target {
-    fn ping(&mut self, ping: &UsbPing, hub: &Hub, thread: &Thread) {
+    fn ping(&mut self, ping: &UsbPing, hub: &Hub, told: &impl Told, thread: &Thread) {
         let outcome = self.ask(ping, thread);
         if !thread.is_active() {
             return; // Nobody is there to be told.
         }
         let device = self.device.clone();
-        // Too many waiting events are counted where they wait.
-        let emit = |name: &'static str, event: Event| {
-            if let Err(refused) = thread.emit(event) {
-                tracing::debug!(name, %refused, "nobody was told");
-            }
-        };
-        match outcome {
+        let (tally, event): (fn(&mut UsbCount) -> &mut u64, Event) = match outcome {
             Ok((data, round_trip)) => {
-                self.missed = 0;
-                hub.note(|count| count.pongs += 1);
-                emit("pong", Event::new("pong").body(UsbPong { device, round_trip, data }));
+                self.suspect = None;
+                (|count| &mut count.pongs, Event::new("pong").body(UsbPong { device, round_trip, data }))
             }
             Err(fault) if fault.may_be_gone() && self.seems_gone(hub, thread) => {
-                hub.note(|count| count.races += 1);
+                return hub.note(|count| count.races += 1);
             }
             Err(fault) if fault.is_comms() => {
-                self.missed = 0;
-                hub.note(|count| count.comms_errors += 1);
-                emit("comms_error", Event::new("comms_error").body(UsbTrouble { device, fault }));
+                self.suspect = None;
+                (|count| &mut count.comms_errors, Event::new("comms_error").body(UsbTrouble { device, fault }))
             }
             Err(fault) => {
                 self.handle = None;
-                hub.note(|count| count.device_errors += 1);
-                emit("device_error", Event::new("device_error").body(UsbTrouble { device, fault }));
+                (|count| &mut count.device_errors, Event::new("device_error").body(UsbTrouble { device, fault }))
             }
-        }
+        };
+        let mut event = Some(event);
+        let emitted = told.emit_of(&self.device, &mut || {
+            // Too many waiting events are counted where they wait.
+            let _ = event.take().map(|event| thread.emit(event));
+        });
+        hub.note(|count| *(if emitted { tally(count) } else { &mut count.races }) += 1);
     }
 
     fn ask(&mut self, ping: &UsbPing, thread: &Thread) -> Result<(Vec<u8>, Duration), UsbFault> {
@@ -156,15 +157,17 @@ impl Target {
         Ok((data, thread.now().saturating_sub(started)))
     }
 
-    /// Whether it is being unplugged, as far as one can tell: the watcher no longer has it, or has not looked since.
+    /// Whether it is being unplugged, as far as one can tell: the watcher does not have it, or has not looked since.
     fn seems_gone(&mut self, hub: &Hub, thread: &Thread) -> bool {
         self.handle = None;
-        self.missed += 1;
-        let first = self.missed == 1;
-        if first {
-            hub.look_again(nanos(thread.now()));
+        match self.suspect {
+            Some(lists) => !hub.has_listed_since(lists) || !hub.has(&self.device),
+            None => {
+                self.suspect = Some(hub.lists());
+                hub.look_again(nanos(thread.now()));
+                true
+            }
         }
-        first || !hub.has(&self.device)
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) subscribers: Vec<Sender<News>>,
     pub(super) outage: Option<UsbError>,
     pub(super) count: UsbCount,
+    /// How many lists have begun, and how many of them the last one to come to its end was.
+    pub(super) lists: (u64, u64),
 }
 
 impl State {
@@ -171,8 +173,10 @@ impl Watcher {
 
     fn list(&mut self, state: &Mutex<State>, now: u64) {
         self.list_at = now.saturating_add(self.interval);
+        state.lock().lists.0 += 1;
         let list = self.backend.list(Duration::from_nanos(now));
         let mut state = state.lock();
+        state.lists.1 = state.lists.0;
         match list {
             Ok(list) => {
                 if state.outage.take().is_some() {

@@ -28,6 +28,15 @@ impl Log {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 
+    pub(crate) fn has_any(&self) -> bool {
+        !self.0.lock().unwrap().is_empty()
+    }
+
+    /// The first line, which is gone then.
+    pub(crate) fn take_first(&self) -> String {
+        self.0.lock().unwrap().remove(0)
+    }
+
     pub(crate) fn count(&self, line: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|known| *known == line).count()
     }

@@ -2,6 +2,7 @@
 
 use super::Log;
 use polycephaly::prelude::*;
+use std::time::Instant;
 
 #[derive(Component, Default)]
 pub(crate) struct Keeper {
@@ -71,4 +72,14 @@ impl Process for Keeper {
 
 pub(crate) fn board(product: u16) -> UsbDevice {
     UsbDevice::new(0x1209, product)
+}
+
+/// On the real clock: steps until something has come to pass. After a minute it has not.
+#[track_caller]
+pub(crate) fn step_until(running: &mut Running, mut done: impl FnMut(&mut Running) -> bool) {
+    let started = Instant::now();
+    while !done(running) {
+        assert!(running.step(), "the application goes on");
+        assert!(started.elapsed() < Duration::from_secs(60), "it does not come to pass");
+    }
 }

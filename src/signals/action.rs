@@ -134,10 +134,14 @@ mod tests {
         assert_eq!(unsafe { libc::raise(signal) }, 0);
     }
 
-    fn install_foreign(signal: i32) {
+    fn install(signal: i32, handler: libc::sighandler_t) {
         let mut action = empty();
-        action.sa_sigaction = foreign as *const () as libc::sighandler_t;
+        action.sa_sigaction = handler;
         exchange(signal, Some(&action)).unwrap();
+    }
+
+    fn install_foreign(signal: i32) {
+        install(signal, foreign as *const () as libc::sighandler_t);
     }
 
     /// One test for all, as the pipe and the actions are those of the whole program.
@@ -162,7 +166,10 @@ mod tests {
             assert!(give_back(signal, &former).unwrap());
         }
         // Who has taken it after us keeps it.
+        install(signal, libc::SIG_IGN);
+        assert!(is_ignored(signal).unwrap());
         let former = take(signal).unwrap().unwrap();
+        assert!(former.ignores());
         install_foreign(signal);
         assert!(!give_back(signal, &former).unwrap());
         raise(signal);
@@ -178,8 +185,8 @@ mod tests {
         assert_eq!(LOST.load(Relaxed), before + 1);
         assert_eq!(overflow().collect::<Vec<_>>(), [signal], "it came twice more, and is heard of once");
         assert_eq!(overflow().count(), 0);
-        give_back(signal, &former).unwrap();
-        assert!(!is_ignored(signal).unwrap());
+        assert!(give_back(signal, &former).unwrap());
+        assert!(is_ignored(signal).unwrap());
         assert!(take(libc::SIGKILL).is_err());
     }
 }

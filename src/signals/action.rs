@@ -95,8 +95,9 @@ pub(super) fn take(signal: i32) -> io::Result<Option<Former>> {
     let mut ours = empty();
     ours.sa_sigaction = handle as *const () as libc::sighandler_t;
     ours.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // While it writes no other may come in between on the same thread, or the later would be written first.
     // SAFETY: the set is alive. It can't fail for a valid address.
-    unsafe { libc::sigemptyset(&raw mut ours.sa_mask) };
+    unsafe { libc::sigfillset(&raw mut ours.sa_mask) };
     let old = exchange(signal, Some(&ours))?;
     Ok((!is_ours(&old)).then_some(Former(old)))
 }

@@ -10,6 +10,7 @@ use polycephaly::prelude::*;
 use std::io::stdin;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tracing_subscriber::filter::LevelFilter as Level;
 
 const ALL: [&str; 8] = ["HUP", "INT", "QUIT", "CONT", "TERM", "USR1", "USR2", "TSTP"];
@@ -292,6 +293,9 @@ fn two() -> i32 {
     let late = std::thread::spawn(move || application("late").run());
     let last = std::thread::spawn(move || application("last").run());
     assert_eq!(early.join().unwrap(), polycephaly::cause::Cause::TimeUp);
+    while LISTENING.load(Relaxed) < 3 {
+        std::thread::sleep(ms(1));
+    }
     println!("ready");
     for exit in [late.join().unwrap(), last.join().unwrap()] {
         assert_eq!(exit.cause().signal(), Some(Signal::TERM));
@@ -299,9 +303,17 @@ fn two() -> i32 {
     0
 }
 
+/// How many of them have been born: their applications listen by then.
+static LISTENING: AtomicU32 = AtomicU32::new(0);
+
 #[derive(Component)]
 struct Quiet;
-impl Process for Quiet {}
+impl Process for Quiet {
+    fn birth(&mut self, _: &mut Context<Self>) -> Result {
+        LISTENING.fetch_add(1, Relaxed);
+        Ok(())
+    }
+}
 
 #[test]
 fn a_signal_is_for_all_applications_that_still_run() {

@@ -135,7 +135,6 @@ impl Talk {
     /// Its end, and all that it has said, in any order of the two pipes.
     #[track_caller]
     pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
-        drop(self.child.stdin.take());
         while let Ok(line) = self.lines.recv_timeout(KILL) {
             self.said.push(line);
         }

@@ -119,7 +119,8 @@ pub struct GroupReport {
     /// How long after the epoch its tick 0 was due.
     #[serde(with = "as_nanos", rename = "phase_ns")]
     pub phase: Duration,
-    /// Ticks that came due while the OS process was stopped, by Ctrl-Z or SIGSTOP.
+    /// Ticks that had come due when the OS process went on after a stop, by Ctrl-Z or SIGSTOP, and were passed over. A single
+    /// one that is late by less than a period runs.
     pub suspended: u64,
     /// By how much [`Overrun::Delay`] has moved the group's ticks in all.
     #[serde(with = "as_nanos", rename = "shift_ns")]

@@ -95,8 +95,9 @@ pub(super) fn take(signal: i32) -> io::Result<Option<Former>> {
     let mut ours = empty();
     ours.sa_sigaction = handle as *const () as libc::sighandler_t;
     ours.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK;
+    // While it writes no other may come in between on the same thread, or the later would be written first.
     // SAFETY: the set is alive. It can't fail for a valid address.
-    unsafe { libc::sigemptyset(&raw mut ours.sa_mask) };
+    unsafe { libc::sigfillset(&raw mut ours.sa_mask) };
     let old = exchange(signal, Some(&ours))?;
     Ok((!is_ours(&old)).then_some(Former(old)))
 }
@@ -134,10 +135,14 @@ mod tests {
         assert_eq!(unsafe { libc::raise(signal) }, 0);
     }
 
-    fn install_foreign(signal: i32) {
+    fn install(signal: i32, handler: libc::sighandler_t) {
         let mut action = empty();
-        action.sa_sigaction = foreign as *const () as libc::sighandler_t;
+        action.sa_sigaction = handler;
         exchange(signal, Some(&action)).unwrap();
+    }
+
+    fn install_foreign(signal: i32) {
+        install(signal, foreign as *const () as libc::sighandler_t);
     }
 
     /// One test for all, as the pipe and the actions are those of the whole program.
@@ -162,7 +167,10 @@ mod tests {
             assert!(give_back(signal, &former).unwrap());
         }
         // Who has taken it after us keeps it.
+        install(signal, libc::SIG_IGN);
+        assert!(is_ignored(signal).unwrap());
         let former = take(signal).unwrap().unwrap();
+        assert!(former.ignores());
         install_foreign(signal);
         assert!(!give_back(signal, &former).unwrap());
         raise(signal);
@@ -178,8 +186,8 @@ mod tests {
         assert_eq!(LOST.load(Relaxed), before + 1);
         assert_eq!(overflow().collect::<Vec<_>>(), [signal], "it came twice more, and is heard of once");
         assert_eq!(overflow().count(), 0);
-        give_back(signal, &former).unwrap();
-        assert!(!is_ignored(signal).unwrap());
+        assert!(give_back(signal, &former).unwrap());
+        assert!(is_ignored(signal).unwrap());
         assert!(take(libc::SIGKILL).is_err());
     }
 }

@@ -72,6 +72,7 @@ fn arrive(signal: Signal, receipt: Option<&Receipt>) {
     for control in listening {
         hand(&control, signal, receipt);
     }
+    tracing::debug!(%signal, "came");
 }
 
 /// Treats one application as if a signal had come, but for the stop of the OS process.

@@ -151,7 +151,6 @@ impl Reader {
     }
 
     fn note(&mut self, signal: Signal) {
-        tracing::debug!(%signal, "came");
         if signal == Signal::CONT {
             suspension::note();
             // Who says "go on" means the stop that has not yet come, too.

@@ -71,6 +71,8 @@ pub(crate) struct Talk {
     child: Child,
     lines: Receiver<String>,
     said: Vec<String>,
+    /// What it has said and nobody has expected yet.
+    open: Vec<String>,
 }
 
 impl Talk {
@@ -87,22 +89,24 @@ impl Talk {
             read(Box::new(err), send.clone());
         }
         read(Box::new(out), send);
-        Self { child, lines, said: Vec::new() }
+        Self { child, lines, said: Vec::new(), open: Vec::new() }
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Reads until a line says so, and hands that out. The end of the output is a failure, and so is silence.
+    /// Waits for a line that says so, unless there is one that nobody has expected yet: lines of the two pipes come in any
+    /// order. The end of the output is a failure, and so is silence.
     #[track_caller]
     pub(crate) fn expect(&mut self, text: &str) -> String {
         loop {
+            if let Some(at) = self.open.iter().position(|line| line.contains(text)) {
+                return self.open.remove(at);
+            }
             let Ok(line) = self.lines.recv_timeout(KILL) else { panic!("never said {text:?}: {:#?}", self.said) };
             self.said.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
+            self.open.push(line);
         }
     }
 
@@ -131,7 +135,6 @@ impl Talk {
     /// Its end, and all that it has said, in any order of the two pipes.
     #[track_caller]
     pub(crate) fn end(mut self) -> (ExitStatus, Vec<String>) {
-        drop(self.child.stdin.take());
         while let Ok(line) = self.lines.recv_timeout(KILL) {
             self.said.push(line);
         }

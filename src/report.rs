@@ -125,6 +125,8 @@ pub struct ProcessReport {
     pub threads: ThreadCount,
     /// Pairs of its locks that were taken in both orders: found in debug builds only.
     pub lock_inversions: u64,
+    /// Locks of its that somebody held at its death.
+    pub held_locks: u64,
     /// Why it dies or has died.
     pub ended_by: Option<String>,
 }
@@ -247,6 +249,7 @@ fn process(address: &crate::post::Address, kind: &str, group: &str, lives: u64) 
         budget: misses.unwrap_or_default(),
         mail: address.mail_count(),
         lock_inversions: record.tally(|incidents| &incidents.lock_inversions),
+        held_locks: record.tally(|incidents| &incidents.held_locks),
         threads: record.known_incidents().map(|incidents| incidents.threads.lock().clone()).unwrap_or_default(),
         events: record.known_inbox().map(Inbox::count).unwrap_or_default(),
         ended_by: record.known_incidents().and_then(|incidents| incidents.cause()).map(|cause| cause.to_string()),
@@ -352,6 +355,13 @@ impl Report {
                 writeln!(
                     f,
                     "{name} had {started} thread(s): {ended} ended, {failed} failed, {panicked} panicked, {left} left"
+                )?;
+            }
+            if process.lock_inversions + process.held_locks > 0 {
+                let ProcessReport { name, lock_inversions, held_locks, .. } = process;
+                writeln!(
+                    f,
+                    "{name}: {lock_inversions} pair(s) of locks in both orders, {held_locks} held at its death"
                 )?;
             }
             if let Some(last) = last {

@@ -228,6 +228,7 @@ mod tests {
             });
             crowd.run_due(0, &timeline, || false);
             crowd.wake(&places[1], 5);
+            assert_eq!(crowd.next_wake(), 5);
             crowd.run_due(10, &timeline, || false);
             assert_eq!(crowd.next_wake(), NEVER, "both have ended");
             threads.into_iter().for_each(|thread| thread.join().unwrap());

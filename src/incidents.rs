@@ -17,6 +17,8 @@ pub(crate) struct Incidents {
     pub(crate) rebirths: AtomicU32,
     /// Pairs of its locks that were taken in both orders.
     pub(crate) lock_inversions: AtomicU32,
+    /// Locks of its that somebody held at its death.
+    pub(crate) held_locks: AtomicU32,
     /// Ticks of its group that it was paused in.
     pub(crate) paused: AtomicU64,
     /// When a failure was last logged, plus one; 0 for never.

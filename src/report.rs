@@ -167,6 +167,8 @@ pub struct ProcessReport {
     pub threads: ThreadCount,
     /// Pairs of its locks that were taken in both orders: found in debug builds only.
     pub lock_inversions: u64,
+    /// Locks of its that somebody held at its death.
+    pub held_locks: u64,
     /// Why it dies or has died.
     pub ended_by: Option<String>,
 }

@@ -241,6 +241,8 @@ pub(crate) struct Scope {
     /// When those joined that may not yet live.
     pub(crate) joined: RefCell<EntityHashMap<u64>>,
     pub(crate) graveyard: RefCell<Graveyard>,
+    /// Whether deaths and births are going on: one of those that are pending in the whole application.
+    pub(crate) settles: Cell<bool>,
     /// Whether anybody has ever been born.
     pub(crate) had_any: Cell<bool>,
     /// Whether any process of this head has ever had a thread.
@@ -281,6 +283,7 @@ impl Scope {
             ringing: RefCell::default(),
             joined: RefCell::default(),
             graveyard: RefCell::default(),
+            settles: Cell::new(false),
             had_any: Cell::new(false),
             has_threads: Cell::new(false),
             slow_births: Cell::new(0),

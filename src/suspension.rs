@@ -23,16 +23,19 @@ const PATIENCE: u64 = 5_000_000;
 const SHARE: u64 = 200;
 
 /// Whether stops are noted from now on.
+#[cfg(unix)]
 pub(crate) fn set_watched(watched: bool) {
     WATCHED.store(watched, Release);
 }
 
 /// The OS process goes on after a stop. May be called by a signal handler.
+#[cfg(unix)]
 pub(crate) fn note() {
     RESUMED.fetch_max(monotonic(), Release);
 }
 
 /// Runs what stops this program, and comes back when it goes on. Meanwhile nobody is blamed.
+#[cfg(unix)]
 pub(crate) fn during(stop: impl FnOnce()) {
     IMMINENT.store(true, Release);
     stop();
@@ -66,6 +69,7 @@ pub(crate) fn since(instant: u64, now: u64) -> bool {
 }
 
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

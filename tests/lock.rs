@@ -142,7 +142,10 @@ fn a_lock_held_at_death_is_free_for_the_reborn() {
         }
         Ok(())
     });
-    simulated().add_process(p, (hz(10), named("p"))).run_for(ms(400)).assert_clean();
+    let exit = simulated().add_process(p, (hz(10), named("p"))).run_for(ms(400));
+    exit.assert_clean();
+    assert_eq!(exit.report().process("p").unwrap().held_locks, 2, "at the restart, and at the end");
+    assert!(exit.report().to_string().contains("p: 0 pair(s) of locks in both orders, 2 held at its death"));
     assert_eq!(log.take(), ["0 true", "100 false", "200 true", "300 false"], "the new life has locks of its own");
 }
 

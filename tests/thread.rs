@@ -219,6 +219,9 @@ fn names_states_and_removals_have_clear_answers() {
             0 => {
                 assert_eq!(state(cx, "later"), Ok(ThreadState::Waiting));
                 assert_eq!(state(cx, "worker"), Ok(ThreadState::Running));
+                let some = cx.threads_named(["WORKER", "nobody", "later"]);
+                let states: Vec<_> = some.into_iter().map(|it| it.ok().map(|it| it.state)).collect();
+                assert_eq!(states, [Some(ThreadState::Running), None, Some(ThreadState::Waiting)]);
                 let answers = cx.remove_threads(["worker", "nobody"]);
                 assert_eq!(answers[0], Ok(Removal::StillRunning));
                 let error = answers[1].as_ref().unwrap_err().to_string();

@@ -164,6 +164,7 @@ fn process(address: &Address, kind: &str, group: &str, lives: u64) -> ProcessRep
         budget: misses.unwrap_or_default(),
         mail: address.mail_count(),
         lock_inversions: record.tally(|incidents| &incidents.lock_inversions),
+        held_locks: record.tally(|incidents| &incidents.held_locks),
         threads: record.known_incidents().map(|incidents| incidents.threads.lock().clone()).unwrap_or_default(),
         events: record.known_inbox().map(Inbox::count).unwrap_or_default(),
         ended_by: record.cause().map(|cause| cause.to_string()),

@@ -152,6 +152,13 @@ impl Report {
                     "{name} had {started} thread(s): {ended} ended, {failed} failed, {panicked} panicked, {left} left"
                 )?;
             }
+            if process.lock_inversions + process.held_locks > 0 {
+                let ProcessReport { name, lock_inversions, held_locks, .. } = process;
+                writeln!(
+                    f,
+                    "{name}: {lock_inversions} pair(s) of locks in both orders, {held_locks} held at its death"
+                )?;
+            }
             if let Some(last) = last {
                 writeln!(f, "the last failure of its threads: {last}")?;
             }

@@ -122,6 +122,7 @@ pub(super) fn stop() {
 mod tests {
     use super::*;
     use std::io::Read;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
     static HEARD: AtomicU32 = AtomicU32::new(0);
@@ -150,7 +151,8 @@ mod tests {
     fn a_signal_is_written_down_while_it_is_taken_and_what_was_there_comes_back() {
         let (mut read, write) = UnixStream::pair().unwrap();
         write.set_nonblocking(true).unwrap();
-        open(Box::leak(Box::new(write)));
+        static WRITE: OnceLock<UnixStream> = OnceLock::new();
+        open(WRITE.get_or_init(|| write));
         let signal = libc::SIGUSR2;
         install_foreign(signal);
         for round in 1..=3 {

@@ -139,7 +139,8 @@ pub(crate) fn end_if_last(scope: &Scope, address: &Address) {
 }
 
 fn waits_for_births(scope: &Scope) -> bool {
-    !scope.deferred.borrow().is_empty() || scope.control.pending.load(Relaxed) > 0 || scope.control.has_calls()
+    let own = usize::from(scope.settles.get());
+    !scope.deferred.borrow().is_empty() || scope.control.pending.load(Relaxed) > own || scope.control.has_calls()
 }
 
 /// Without a main, the application ends when everybody has died and nobody waits to be born.

@@ -53,6 +53,7 @@ pub(crate) fn now(world: &mut World) {
         return;
     }
     scope.beat.settle();
+    scope.settles.set(true);
     scope.control.pending.fetch_add(1, Relaxed);
     let calls = scope.take_deferred();
     bury(world);
@@ -68,6 +69,7 @@ pub(crate) fn now(world: &mut World) {
     }
     rebirth::bear_due(world);
     let scope = scope::of(world);
+    scope.settles.set(false);
     scope.control.pending.fetch_sub(1, Relaxed);
     death::end_if_all_died(scope);
     if !scope.changes.borrow().is_empty() {

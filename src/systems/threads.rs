@@ -142,6 +142,14 @@ impl<P: Process> Context<'_, P> {
         names.into_iter().map(|name| self.remove_thread(name)).collect()
     }
 
+    /// Several threads of this process: one answer each, in order.
+    pub fn threads_named<'n>(
+        &self,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Vec<Result<ThreadInfo, UnknownThread>> {
+        names.into_iter().map(|name| self.thread(name)).collect()
+    }
+
     fn find_child(&mut self, name: &str) -> Result<usize, UnknownThread> {
         let at = self.private.belongings().children.iter().rposition(|child| child.is_called(name));
         at.ok_or_else(|| self.unknown_thread(name))
@@ -322,6 +330,7 @@ pub(crate) fn end_all<P: Process>(cx: &mut Context<'_, P>) {
     for lock in family.locks.list() {
         if let Some(holder) = lock.holder {
             tracing::warn!(process, lock = lock.name, holder, "is held at the death of its owner");
+            cx.vitals.address.0.incidents().held_locks.fetch_add(1, Relaxed);
         }
     }
 }

@@ -98,6 +98,9 @@ impl Process for Estimator {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
         let readings = cx.latest_within::<Counts>(READING_TIMEOUT).zip(cx.latest_within::<TurnRate>(READING_TIMEOUT));
         let Some((counts, turn_rate)) = readings else {
+            if cx.now() < READING_TIMEOUT {
+                return Ok(()); // They have only just begun.
+            }
             // No guessing: whoever needs the pose sees that it grows old.
             return Err("the sensors are silent".into());
         };

@@ -193,7 +193,11 @@ fn an_e_brake_pulled_by_a_mail_leaves_the_mail_of_those_behind_unread() {
     letters.sort();
     assert_eq!(letters, ["a s 3", "b s 2", "b s 4"].map(|it| format!("(unknown) -> {it}: Unread")));
     let [a, b] = addresses.map(|address| address.mail_count());
-    assert_eq!((a.received, a.delivered, a.returned), (2, 2, 0), "it has pulled at the first, and turned from the second");
+    assert_eq!(
+        (a.received, a.delivered, a.returned),
+        (2, 2, 0),
+        "it has pulled at the first, and turned from the second"
+    );
     assert_eq!((b.received, b.delivered, b.returned, b.waiting), (2, 0, 2, 0));
 }
 

@@ -250,7 +250,10 @@ fn with_next_tick_the_order_is_that_of_urgency_priority_time_and_birth() {
 #[derive(Component)]
 struct Mark<const N: usize>;
 
-common::scripted!(#[component(storage = "SparseSet")] Apart);
+common::scripted!(
+    #[component(storage = "SparseSet")]
+    Apart
+);
 
 #[test]
 fn wherever_processes_of_a_type_are_stored_a_mail_makes_one_hop_a_tick() {

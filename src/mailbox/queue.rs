@@ -174,9 +174,7 @@ impl<M: Item> Queue<M> {
                 self.refused = self.refused.saturating_add(1);
                 Err((Refusal::Full, parcel))
             }
-            Some(None) => {
-                Ok(Some(self.lose(Dropped::Newest, parcel.land())))
-            }
+            Some(None) => Ok(Some(self.lose(Dropped::Newest, parcel.land()))),
             Some(Some(at)) => {
                 let item = self.items.remove(at).expect("victim() gave its place");
                 self.place(parcel);
@@ -200,13 +198,14 @@ impl<M: Item> Queue<M> {
     }
 
     fn supersede<P: Parcel<Item = M>>(&mut self, at: usize, parcel: P) -> Lost<M> {
-        let item = if self.order == Order::Fifo || self.items.get(at).is_some_and(|it| it.priority() == parcel.priority()) {
-            self.items.replace(at, parcel.land()).expect("it was found there")
-        } else {
-            let item = self.items.remove(at).expect("it was found there");
-            self.place(parcel);
-            item
-        };
+        let item =
+            if self.order == Order::Fifo || self.items.get(at).is_some_and(|it| it.priority() == parcel.priority()) {
+                self.items.replace(at, parcel.land()).expect("it was found there")
+            } else {
+                let item = self.items.remove(at).expect("it was found there");
+                self.place(parcel);
+                item
+            };
         self.lose(Dropped::Superseded, item)
     }
 
@@ -225,7 +224,8 @@ impl<M: Item> Queue<M> {
             (_, Order::Fifo) => self.items.len(),
             (_, Order::Priority) => {
                 let behind = |item: &M| item.priority() < parcel.priority();
-                let passed = self.items.iter().rev().take(self.items.len() - urgent).take_while(|item| behind(item)).count();
+                let passed =
+                    self.items.iter().rev().take(self.items.len() - urgent).take_while(|item| behind(item)).count();
                 self.items.len() - passed
             }
         };
@@ -261,12 +261,7 @@ impl<M: Item> Queue<M> {
 
     /// Takes up to `budget` of those that are due, wherever they stand.
     #[cold]
-    pub(super) fn take_some(
-        &mut self,
-        batch: &mut Vec<Option<M>>,
-        budget: usize,
-        due: impl Fn(&M) -> bool,
-    ) -> bool {
+    pub(super) fn take_some(&mut self, batch: &mut Vec<Option<M>>, budget: usize, due: impl Fn(&M) -> bool) -> bool {
         debug_assert!(batch.is_empty());
         batch.shrink_to(LARGE);
         self.items.take_some(batch, budget, due);

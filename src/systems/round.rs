@@ -176,8 +176,8 @@ impl Round<'_> {
 /// The second look at a process with a flag. Nothing runs of one that is paused or may not yet live: its mail waits.
 #[cold]
 fn may_read(vitals: &Vitals, flags: Flags, scope: &Scope) -> bool {
-    !flags.has(Flags::DYING.and(Flags::PAUSED))
-        && !(flags.has(Flags::FRESH) && scope.joined_too_late(vitals.address.entity()))
+    let too_early = || flags.has(Flags::FRESH) && scope.joined_too_late(vitals.address.entity());
+    !flags.has(Flags::DYING.and(Flags::PAUSED)) && !too_early()
 }
 
 /// Takes what was sent before this tick. Whether more waits.

@@ -11,13 +11,13 @@ mod tests;
 #[cfg(test)]
 mod threads;
 
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::sync::{Condvar, Mutex, MutexGuard, wait_until};
 use bevy_ecs::component::Component;
 use queue::{Lost, Queue};
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
 
@@ -229,15 +229,12 @@ impl<M: Item> Mailbox<M> {
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
-    #[cfg(not(loom_model))]
-    pub(crate) fn wait_for_room(&self, until: std::time::Instant) -> bool {
-        let mut queue = self.queue.lock();
-        while queue.is_full() {
-            if self.room.wait_until(&mut queue, until).timed_out() {
-                return !queue.is_full();
-            }
+    pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
+        let (mut queue, mut late) = (self.queue.lock(), false);
+        while queue.is_full() && !late {
+            (queue, late) = wait_until(&self.room, queue, until);
         }
-        true
+        !queue.is_full()
     }
 
     /// The bound.

@@ -329,7 +329,6 @@ impl Address {
     }
 
     /// Like [`post`](Self::post), and waits for room if the mailbox says so. For threads only: a tick never waits.
-    #[cfg(not(loom_model))]
     pub(crate) fn post_patiently<T: Recipient, B: Content>(
         &self,
         draft: Draft<T, B>,

@@ -1,5 +1,7 @@
 //! Locks and conditions: parking_lot's, or loom's where every order of threads is tried.
 
+use std::time::Instant;
+
 #[cfg(not(all(loom_model, test)))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -45,4 +47,25 @@ pub(crate) fn wait<'a, T>(condition: &Condvar, mut guard: MutexGuard<'a, T>) -> 
 #[cfg(all(loom_model, test))]
 pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condition.0.wait(guard).expect("no test panics under the lock")
+}
+
+/// Waits until somebody notifies, or until then. Whether the time is up.
+#[cfg(not(all(loom_model, test)))]
+pub(crate) fn wait_until<'a, T>(
+    condition: &Condvar,
+    mut guard: MutexGuard<'a, T>,
+    until: Instant,
+) -> (MutexGuard<'a, T>, bool) {
+    let late = condition.wait_until(&mut guard, until).timed_out();
+    (guard, late)
+}
+
+/// Waits until somebody notifies: loom knows no time, so there is always enough of it.
+#[cfg(all(loom_model, test))]
+pub(crate) fn wait_until<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    _: Instant,
+) -> (MutexGuard<'a, T>, bool) {
+    (wait(condition, guard), false)
 }

@@ -30,7 +30,7 @@ pub(crate) struct Link {
     waiting: AtomicBool,
     calls: Mutex<Vec<Call>>,
     announced: AtomicBool,
-    mail: Mutex<Vec<(u32, Entity)>>,
+    mail: Mutex<Vec<Entity>>,
     /// Counted up by all that goes on.
     pulse: AtomicU64,
     /// Whether it is at work: not asleep, and not left alone by a program that steps it.
@@ -142,9 +142,10 @@ impl Link {
 
 /// Mailboxes that others filled.
 impl Link {
-    /// Says that the mailbox of a process in `lane` was idle and has mail now. Wakes nobody: mail is read in a tick.
-    pub(crate) fn announce(&self, lane: u32, entity: Entity) {
-        self.mail.lock().push((lane, entity));
+    /// Says that the mailbox of a process was idle and has mail now. In which lane it is, its head knows when it looks: for
+    /// anybody else, it may have moved on meanwhile. Wakes nobody: mail is read in a tick.
+    pub(crate) fn announce(&self, entity: Entity) {
+        self.mail.lock().push(entity);
         self.announced.store(true, Ordering::Release);
     }
 
@@ -156,7 +157,7 @@ impl Link {
 
     /// Swaps the announced mailboxes into `taken`, which must be empty: one relaxed load when there is none.
     #[inline]
-    pub(crate) fn take_announced(&self, taken: &mut Vec<(u32, Entity)>) {
+    pub(crate) fn take_announced(&self, taken: &mut Vec<Entity>) {
         debug_assert!(taken.is_empty());
         if self.announced.load(Ordering::Relaxed) {
             // Cleared first: an announcement in between is taken now, and its flag costs one empty look.

@@ -230,8 +230,7 @@ impl<M: Item> Mailbox<M> {
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
     pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
-        let mut queue = self.queue.lock();
-        let mut late = false;
+        let (mut queue, mut late) = (self.queue.lock(), false);
         while queue.is_full() && !late {
             (queue, late) = wait_until(&self.room, queue, until);
         }

@@ -44,7 +44,7 @@ impl Office for Scope {
         if Arc::ptr_eq(&record.link, &self.link) {
             self.list_ready(lane, record.entity);
         } else {
-            record.link.announce(lane, record.entity);
+            record.link.announce(record.entity);
         }
     }
 

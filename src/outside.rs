@@ -10,7 +10,6 @@ use crate::post::Record;
 use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Sends mail from outside: such mail has no sender to answer to. One per thread.
@@ -29,7 +28,7 @@ impl fmt::Debug for Outside {
 
 impl Office for Outside {
     fn wake(&self, record: &Record) {
-        record.link.announce(record.lane.load(Relaxed), record.entity);
+        record.link.announce(record.entity);
     }
 
     fn lost(&self, mail: Mail, why: Dropped) {

@@ -126,11 +126,6 @@ impl Record {
         self.known_incidents()?.inbox.get()
     }
 
-    /// On which list it goes when something waits for it.
-    pub(crate) fn lane(&self) -> u32 {
-        self.lane.load(Relaxed)
-    }
-
     /// One of its counters.
     pub(crate) fn tally(&self, counter: impl Fn(&Incidents) -> &AtomicU32) -> u64 {
         self.known_incidents().map_or(0, |incidents| counter(incidents).load(Relaxed).into())

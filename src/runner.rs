@@ -275,7 +275,7 @@ impl Runner {
         }
         self.link.live();
         if self.link.has_announced() {
-            mailman::sort_announced(scope::of(&mut self.world));
+            mailman::sort_announced(&mut self.world);
         }
         self.beat.begin(index, number, due, now, std::mem::replace(&mut group.last, now));
         group.schedule.run(&mut self.world);

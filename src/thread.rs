@@ -161,7 +161,7 @@ impl Family {
     fn note_end(&self) {
         self.ends.note();
         let record = &self.owner.0;
-        record.link.announce(record.lane(), record.entity);
+        record.link.announce(record.entity);
     }
 
     /// Waits until all of these have ended, or until `deadline`. Simulated time stands still meanwhile, and who is parked

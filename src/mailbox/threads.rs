@@ -196,4 +196,24 @@ mod loom {
             assert_eq!(returned, sender.join().unwrap());
         });
     }
+
+    #[test]
+    fn a_sender_that_waits_for_room_gets_it() {
+        ::loom::model(|| {
+            let mailbox = Arc::new(mailbox(1, Overflow::Block(Duration::MAX)));
+            mailbox.push(Plain { sender: 0, number: 0 }, || (), |_, _| ()).unwrap();
+            let sender = thread::spawn({
+                let mailbox = Arc::clone(&mailbox);
+                move || {
+                    assert!(mailbox.wait_for_room(std::time::Instant::now()));
+                    mailbox.push(Plain { sender: 1, number: 0 }, || (), |_, _| ()).unwrap();
+                }
+            });
+            let mut batch = Vec::new();
+            assert!(!mailbox.take(&mut batch, 8), "it can't be full with two");
+            assert_eq!(batch.drain(..).flatten().count(), 1);
+            sender.join().unwrap();
+            assert_eq!(mailbox.close().count(), 1);
+        });
+    }
 }

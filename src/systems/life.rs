@@ -11,7 +11,7 @@ use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
 use crate::scope::{Lent, Scope};
 use crate::systems::Step;
-use crate::systems::mailman::{self, Desk};
+use crate::systems::round::{self, Desk};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entities;
@@ -41,7 +41,7 @@ pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: Componen
 fn live<P: Process>(lane: u32, desk: &mut Desk, mut rows: Query<Row<P>>, entities: &Entities, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
     let mut watch = Watch::start(lane, scope);
-    mailman::deliver(lane, desk, &mut rows, entities, scope);
+    round::deliver(lane, desk, &mut rows, entities, scope);
     let dear = watch.dear;
     if let Ok(tables) = rows.contiguous_iter_mut() {
         for (mut processes, mut flags, mut vitals, mut privates) in tables {
@@ -147,7 +147,7 @@ fn run_from<P: Process>(
     let mut progress = Progress { begun, count: first };
     let (processes, flags) = (&mut processes[first..], &mut flags[first..]);
     let (vitals, privates) = (&mut vitals[first..], &mut privates[first..]);
-    if dear {
+    if dear || processes.len() < BLOCK {
         return run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
     }
     let (processes, last_processes) = processes.as_chunks_mut::<BLOCK>();

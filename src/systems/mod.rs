@@ -16,6 +16,7 @@ pub(crate) mod marker;
 pub(crate) mod order;
 pub(crate) mod placement;
 pub(crate) mod rebirth;
+pub(crate) mod round;
 pub(crate) mod row;
 pub(crate) mod settle;
 pub(crate) mod shutdown;

@@ -4,6 +4,8 @@
 //! plain. The few words that the head reads and writes at each tick are in [`Beat`].
 
 use crate::bell::monotonic;
+mod graveyard;
+
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
@@ -32,6 +34,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+
+pub use graveyard::Forgotten;
+pub(crate) use graveyard::{Departed, Graveyard};
 
 /// A group as processes know it; its deadlines and counters are the head's.
 pub(crate) struct GroupEntry {
@@ -123,61 +128,6 @@ pub(crate) struct Expected {
     pub(crate) rank: u32,
     pub(crate) birth: u64,
     pub(crate) entity: Entity,
-}
-
-/// One process that has died, for the report.
-pub(crate) struct Departed {
-    pub(crate) address: crate::post::Address,
-    pub(crate) kind: &'static str,
-    pub(crate) group: GroupKey,
-    pub(crate) lives: u64,
-}
-
-/// How many dead processes the report lists; the rest are summed up.
-const REMEMBERED: usize = 1000;
-
-/// Those that have died: the last ones by name, the others as a sum.
-#[derive(Default)]
-pub(crate) struct Graveyard {
-    pub(crate) recent: std::collections::VecDeque<Departed>,
-    pub(crate) forgotten: Forgotten,
-}
-
-/// The sum over dead processes that are no longer listed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Forgotten {
-    /// How many.
-    pub processes: u64,
-    /// Their lives.
-    pub lives: u64,
-    /// Their errors.
-    pub errors: u64,
-    /// Their panics.
-    pub panics: u64,
-}
-
-impl std::ops::AddAssign for Forgotten {
-    fn add_assign(&mut self, other: Self) {
-        self.processes += other.processes;
-        self.lives += other.lives;
-        self.errors += other.errors;
-        self.panics += other.panics;
-    }
-}
-
-impl Graveyard {
-    pub(crate) fn bury(&mut self, departed: Departed) {
-        if self.recent.len() == REMEMBERED
-            && let Some(oldest) = self.recent.pop_front()
-        {
-            let record = &oldest.address.0;
-            self.forgotten.processes += 1;
-            self.forgotten.lives += oldest.lives;
-            self.forgotten.errors += record.tally(|incidents| &incidents.errors);
-            self.forgotten.panics += record.tally(|incidents| &incidents.panics);
-        }
-        self.recent.push_back(departed);
-    }
 }
 
 /// To whom a mail is to be passed on.

@@ -35,7 +35,7 @@ pub mod event;
 pub mod filter;
 mod id;
 mod incidents;
-mod link;
+pub mod link;
 pub mod mail;
 pub mod mailbox;
 pub mod outside;

@@ -35,7 +35,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-pub use graveyard::Forgotten;
+pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
 
 /// A group as processes know it; its deadlines and counters are the head's.

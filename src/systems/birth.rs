@@ -127,7 +127,7 @@ impl SpawnProcessCommands for Commands<'_, '_> {
 
 impl<P: Process> Context<'_, P> {
     /// Bears another process when this tick's systems have run, on this head or on that of an
-    /// [`OnHead`](crate::key::OnHead) in the bundle; it lives first at its group's next due instant. What is refused is
+    /// [`OnHead`] in the bundle; it lives first at its group's next due instant. What is refused is
     /// logged and counted in the report.
     pub fn spawn<Q: Process>(&mut self, process: Q, bundle: impl Settings) {
         self.scope.defer(move |world| bear_on_its_head(world, process, bundle));

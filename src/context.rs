@@ -249,7 +249,7 @@ impl<P: Process> Context<'_, P> {
 
 /// Pause, and settings of groups.
 impl<P: Process> Context<'_, P> {
-    /// Pauses a process, a group or everything, from the end of this tick until [`resume`](Self::resume). Paused ticks are
+    /// Pauses a process, a group of this head or everything, from the end of this tick until [`resume`](Self::resume). Paused ticks are
     /// counted as such. A process that pauses the group it is in must be resumed from outside.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use crate::cause::Cause;
 use crate::clock::SpeedError;
-use crate::context::{self, UnknownProcess};
+use crate::context::{self, Context, UnknownProcess};
 use crate::control::Control;
 use crate::emitter::Emitter;
 use crate::key::{GroupKey, GroupOptions, Target};
@@ -123,7 +123,8 @@ impl ApplicationHandle {
         Ok(())
     }
 
-    /// Pauses a process, a group or everything until [`resume`](Self::resume). Paused ticks are counted as such.
+    /// Pauses a process, a group (on each head that has it) or everything until [`resume`](Self::resume). Paused ticks are
+    /// counted as such.
     ///
     /// # Errors
     /// [`UnknownProcess`] when a process is meant that does not exist.
@@ -146,9 +147,7 @@ impl ApplicationHandle {
                 let entity = address.entity();
                 address.0.link.call(move |world| context::set_paused(world, entity, paused));
             }
-            Target::Group(key) => {
-                self.do_to_world(move |world| scope::of(world).change(Change::Pause { key, paused }));
-            }
+            Target::Group(key) => self.change(key, move |key| Change::Pause { key, paused }),
             Target::Application => self.control.paused.store(paused, Relaxed),
         }
         Ok(())
@@ -169,10 +168,24 @@ impl ApplicationHandle {
         Ok(())
     }
 
-    /// Changes the settings of a frequency group. What is not mentioned stays.
+    /// Changes the settings of a frequency group, on each head that has it. What is not mentioned stays.
     pub fn group(&self, key: impl Into<GroupKey>, set: impl FnOnce(GroupOptions) -> GroupOptions) {
         let (key, options) = (key.into(), set(GroupOptions::default()));
-        self.do_to_world(move |world| scope::of(world).change(Change::Options { key, options }));
+        self.change(key, move |key| Change::Options { key, options });
+    }
+
+    /// Has each head that knows a group change it; the main head makes it known, if need be.
+    fn change(&self, key: GroupKey, what: impl FnOnce(GroupKey) -> Change + Clone + Send + 'static) {
+        for link in self.control.links() {
+            let (key, what) = (key.clone(), what.clone());
+            link.call(move |world| {
+                let scope = scope::of(world);
+                let known = scope.groups.borrow().iter().any(|group| group.key == key);
+                if known || scope.link.head == 0 {
+                    scope.change(what(key));
+                }
+            });
+        }
     }
 
     /// Changes the speed of a [scaled clock](crate::clock::Clock::scaled) from now on. `Ok(false)` when the clock is of
@@ -249,5 +262,13 @@ impl ApplicationHandle {
 
     fn find(&self, name: &str) -> Result<Address, UnknownProcess> {
         self.control.post.get(name).ok_or_else(|| UnknownProcess::new(&self.control, name))
+    }
+}
+
+impl<P: Process> Context<'_, P> {
+    /// The application from outside, to be given to other threads.
+    #[must_use]
+    pub fn application(&self) -> ApplicationHandle {
+        ApplicationHandle::new(self.scope.control.clone())
     }
 }

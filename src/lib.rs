@@ -73,6 +73,7 @@ pub mod exit;
 mod group;
 pub mod handle;
 pub mod head;
+pub mod porting;
 pub mod report;
 mod runner;
 pub mod running;

@@ -60,7 +60,7 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["ask", "context", "failure", "lock", "mailing", "process", "scope", "thread", "time", "timer"],
     &["signals", "systems", "usb", "watchdog"],
-    &["application", "crew", "exit", "group", "handle", "head", "report", "runner", "running"],
+    &["application", "crew", "exit", "group", "handle", "head", "porting", "report", "runner", "running"],
 ];
 
 /// Files that can't be without each other: a cycle that is meant, and no other. `Process` is told of its `Context<Self>`,

@@ -390,3 +390,37 @@ fn each_head_has_a_world_groups_and_a_line_in_the_report_of_its_own() {
     let json = report.to_json();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }
+
+#[test]
+fn from_outside_a_group_is_paused_and_set_on_each_head_that_has_it() {
+    let mut running = simulated()
+        .add_process(Script::new(), (hz(100), named("near")))
+        .add_head(Head::new("far").add_process(Sparse::new(), (hz(100), named("far"))))
+        .add_head(Head::new("other").add_process(Sparse::new(), (hz(50), named("other"))))
+        .build()
+        .unwrap();
+    running.handle().pause(hz(100)).unwrap();
+    running.run_for(secs(1));
+    running.handle().resume(hz(100)).unwrap();
+    running.handle().group(hz(100), |g| g.overrun(Overrun::Delay));
+    running.run_for(secs(1));
+    let report = running.report();
+    for head in ["main", "far"] {
+        let group = report.group_on(head, "100 Hz").unwrap();
+        assert_eq!((group.ticks, group.paused, group.overrun), (100, 100, Overrun::Delay), "{head}");
+    }
+    assert!(report.group_on("other", "100 Hz").is_none(), "it is not made where nobody has it");
+    assert_eq!(report.group_on("other", "50 Hz").unwrap().ticks, 100);
+}
+
+#[test]
+fn a_process_can_hand_its_application_on() {
+    let launcher = Script::new().birth(|cx| {
+        let application = cx.application();
+        application.spawn(Sparse::new(), (hz(10), named("by handle"), OnHead::new("far")));
+        application.stop_application("asked for by handle");
+        Ok(())
+    });
+    let exit = simulated().add_process(launcher, hz(10)).add_head(Head::new("far")).run();
+    assert!(matches!(exit.cause(), Cause::Stopped { reason, .. } if reason == "asked for by handle"), "{exit}");
+}

@@ -3,41 +3,20 @@
 
 mod common;
 
+use common::logs::lines_of;
 use common::usb::{Keeper, board, step_until};
 use common::{Log, Script, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use polycephaly::usb::{RealUsb, UsbError, UsbErrorKind, UsbHandle, UsbPoll, UsbStream};
-use std::cell::RefCell;
-use std::io::Write;
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, Once};
 use std::task::Waker;
-
-thread_local! {
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct Logged;
-
-impl Write for Logged {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// What a run comes to, and what it has logged of USB: simulated, all of it happens on this thread.
 fn logged<R>(run: impl FnOnce() -> R) -> (R, Vec<String>) {
-    static SUBSCRIBER: Once = Once::new();
-    SUBSCRIBER.call_once(|| tracing_subscriber::fmt().with_writer(|| Logged).with_ansi(false).without_time().init());
-    LOGGED.take();
-    let outcome = run();
-    let lines = String::from_utf8(LOGGED.take()).unwrap();
-    (outcome, lines.lines().filter(|line| line.contains("usb::")).map(str::to_owned).collect())
+    let (outcome, mut lines) = lines_of(run);
+    lines.retain(|line| line.contains("usb::"));
+    (outcome, lines)
 }
 
 #[test]

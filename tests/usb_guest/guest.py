@@ -173,7 +173,8 @@ class Scenario:
         self.heard("pong", "1209:0001", "00, 00")
         self.heard("pong", "1209:0001", "00, 00")
         self.heard("disconnected", "1209:0001")
-        guest.run("kill -INT $watch")
+        # A shell has its background jobs ignore SIGINT.
+        guest.run("kill -TERM $watch")
         self.check_report(guest.expect(r"^USB: \d+ event"))
         self.check_events()
         say("-- as nobody")

@@ -135,7 +135,6 @@ mod os {
         origin().elapsed().as_nanos() as u64
     }
 
-    #[derive(Default, Debug)]
     pub(super) struct Parking {
         lock: Mutex<()>,
         changed: Condvar,

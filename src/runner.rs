@@ -394,7 +394,7 @@ impl Runner {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom_model)))]
 mod tests {
     use super::*;
     use crate::clock::Clock;

@@ -25,7 +25,7 @@ pub(crate) fn with_renewal<'a, P: Process>(
     unsafe { entity.get_components_mut_unchecked::<(Row<P>, Option<&mut Renewal<P>>)>() }.ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom_model)))]
 mod tests {
     use super::*;
     use crate::post::tests::address;

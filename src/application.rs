@@ -242,8 +242,8 @@ impl Application {
     /// [`OnHead`](crate::key::OnHead)) and any other components. It is born when the application is built, after those that
     /// it [`Depends`](crate::lifecycle::Depends) on, else in order of adding.
     pub fn add_process<P: Process>(mut self, process: P, bundle: impl Settings) -> Self {
-        self.main = self.main.add_process(process, bundle);
-        self.enrolments.extend(self.main.enrolments.drain(..).map(|enrolment| (0, enrolment)));
+        let enrolment = self.main.enrolment(process, bundle);
+        self.enrolments.push((0, enrolment));
         self
     }
 

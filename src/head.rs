@@ -105,7 +105,14 @@ impl Head {
 
     /// Adds a process to this head: see [`Application::add_process`](crate::application::Application::add_process). An
     /// [`OnHead`] in its bundle outranks this.
-    pub fn add_process<P: Process, B: Settings>(mut self, process: P, bundle: B) -> Self {
+    pub fn add_process<P: Process>(mut self, process: P, bundle: impl Settings) -> Self {
+        let enrolment = self.enrolment(process, bundle);
+        self.enrolments.push(enrolment);
+        self
+    }
+
+    /// One more process for this head.
+    pub(crate) fn enrolment<P: Process, B: Settings>(&mut self, process: P, bundle: B) -> Enrolment {
         let (place, bundle) = if self.per_group || self.sorter.names_head::<B>() {
             self.sorter.look(bundle)
         } else {
@@ -115,8 +122,7 @@ impl Head {
             let entity = runner.world.spawn(bundle).id();
             enroll(runner, entity, process)
         });
-        self.enrolments.push(Enrolment { place, enroll });
-        self
+        Enrolment { place, enroll }
     }
 
     /// Adds plain Bevy systems to a frequency group of this head: see

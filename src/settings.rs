@@ -25,20 +25,21 @@ pub(crate) struct Place {
 /// Reads places off bundles, in a World of its own: a bundle shows what is in it only there.
 #[derive(Default)]
 pub(crate) struct Sorter {
-    world: World,
+    /// Made when it is first needed. Boxed, for builders are moved at every call, and a World is large.
+    world: Option<Box<World>>,
     names_head: HashMap<TypeId, bool>,
 }
 
 impl Sorter {
     /// Whether bundles of this type name a head.
     pub(crate) fn names_head<B: Settings>(&mut self) -> bool {
-        let world = &mut self.world;
+        let world = self.world.get_or_insert_default();
         *self.names_head.entry(TypeId::of::<B>()).or_insert_with(|| names_head::<B>(world))
     }
 
     /// What the bundle says, and the bundle. Component hooks of its own types run, in a World that has nothing else.
     pub(crate) fn look<B: Settings>(&mut self, bundle: B) -> (Place, B) {
-        look(&mut self.world, bundle)
+        look(self.world.get_or_insert_default(), bundle)
     }
 }
 

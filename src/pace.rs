@@ -246,7 +246,7 @@ impl Pacer {
     /// Blocks for a pulse, for so long at most, and not beyond the next instant at which its absence has a consequence.
     /// Whether the reference goes on by itself, without anybody waiting.
     pub(crate) fn wait(&mut self, now: u64, at_most: u64) -> bool {
-        if self.report.over.is_some() {
+        if self.is_over() {
             return false;
         }
         let time = self.deadline.saturating_sub(now).min(at_most);

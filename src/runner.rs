@@ -249,21 +249,11 @@ impl Runner {
     /// Runs one tick of a group, starting at `now`; returns when it ended.
     pub(crate) fn tick(&mut self, index: usize, now: u64) -> u64 {
         let on_grid = self.on_grid(now);
+        if self.passes(index, now, on_grid) {
+            self.agenda[index].due = self.groups[index].next_due;
+            return now;
+        }
         let group = &mut self.groups[index];
-        if group.paused || self.control.paused.load(Relaxed) {
-            group.pass_paused(on_grid);
-            self.agenda[index].due = group.next_due;
-            return now;
-        }
-        if group.shed() {
-            self.agenda[index].due = group.next_due;
-            return now;
-        }
-        if self.pacer.is_none() && group.is_behind(now) && self.control.timeline().stopped_since(group.next_due) {
-            group.pass_suspended(now);
-            self.agenda[index].due = group.next_due;
-            return now;
-        }
         let number = group.next;
         let due = self.pacer.as_ref().map_or(group.next_due, |pacer| pacer.arrived);
         let verdict = group.advance(on_grid);
@@ -292,6 +282,22 @@ impl Runner {
             self.adopt();
         }
         end
+    }
+
+    /// Passes over a tick that is not to run, and counts it: paused, shed, or due while the program was stopped.
+    fn passes(&mut self, index: usize, now: u64, on_grid: u64) -> bool {
+        let group = &mut self.groups[index];
+        if group.paused || self.control.paused.load(Relaxed) {
+            group.pass_paused(on_grid);
+        } else if group.shed() {
+            // It has counted itself.
+        } else if self.pacer.is_none() && group.is_behind(now) && self.control.timeline().stopped_since(group.next_due)
+        {
+            group.pass_suspended(now);
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Whether ticks may begin: not once the end has begun, but while it waits for some.

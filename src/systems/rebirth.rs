@@ -232,13 +232,8 @@ pub(crate) fn retire_for_now(world: &mut World, entity: Entity) {
         let rebirth = address.0.incidents().rebirth.lock();
         (rebirth.wait, rebirth.with_dependents)
     };
-    let mut all = if together { dependents(world, vec![address.name().to_ascii_lowercase()]) } else { Vec::new() };
-    let cause = Arc::new(Cause::WithDependency { dependency: address.name().to_owned() });
-    for dependent in &all {
-        with_vitals(world, dependent.entity(), |vitals, flags, scope| {
-            scope.leave(vitals, flags, Fate::Restart, cause.clone());
-        });
-    }
+    let name = address.name().to_owned();
+    let mut all = if together { leave_with(world, vec![name.to_ascii_lowercase()], name) } else { Vec::new() };
     all.push(address);
     if together {
         let names = all.iter().rev().map(|address| address.name().to_ascii_lowercase()).collect();
@@ -248,7 +243,7 @@ pub(crate) fn retire_for_now(world: &mut World, entity: Entity) {
 }
 
 /// The deaths of these, in this order. They wait to be born again.
-pub(crate) fn retire_all_for_now(world: &mut World, all: Vec<Address>, wait: u64) {
+fn retire_all_for_now(world: &mut World, all: Vec<Address>, wait: u64) {
     for address in all {
         if address.0.fate() == Fate::Restart {
             retire(world, address.entity());
@@ -265,9 +260,21 @@ pub(crate) fn retire_all_for_now(world: &mut World, all: Vec<Address>, wait: u64
     }
 }
 
+/// Has all of this World that depend on processes of these names go along with `dependency`; who dies first comes first.
+fn leave_with(world: &mut World, names: Vec<String>, dependency: String) -> Vec<Address> {
+    let all = dependents(world, names);
+    let cause = Arc::new(Cause::WithDependency { dependency });
+    for address in &all {
+        with_vitals(world, address.entity(), |vitals, flags, scope| {
+            scope.leave(vitals, flags, Fate::Restart, cause.clone());
+        });
+    }
+    all
+}
+
 /// All of this World that live and depend on processes of these names, on those that do, and so on; who dies first comes
 /// first.
-pub(crate) fn dependents(world: &mut World, mut names: Vec<String>) -> Vec<Address> {
+fn dependents(world: &mut World, mut names: Vec<String>) -> Vec<Address> {
     let mut query = world.query::<(&Vitals, &Flags, &Depends)>();
     let all: Vec<(Address, Depends)> = query
         .iter(world)

@@ -3,11 +3,9 @@
 //! No head waits for another in a tick. What is to be done abroad is asked of that head, and what is to follow it is done
 //! when the answer comes.
 
-use crate::cause::Cause;
-use crate::context::with_vitals;
 use crate::lifecycle::Depends;
 use crate::link::Call;
-use crate::post::{Address, Fate};
+use crate::post::Address;
 use crate::run_level::RunLevel;
 use crate::scope;
 use bevy_ecs::entity::Entity;
@@ -64,16 +62,10 @@ pub(crate) fn restart_dependents(world: &mut World, names: Vec<String>, wait: u6
 
 /// Restarts those of this World that depend on processes of another one, and passes that on.
 fn follow(world: &mut World, names: Vec<String>, wait: u64) {
-    let dependents = super::dependents(world, names.clone());
+    let dependency = names.first().cloned().unwrap_or_default();
+    let dependents = super::leave_with(world, names, dependency);
     if dependents.is_empty() {
         return;
-    }
-    let dependency = names.into_iter().next().unwrap_or_default();
-    let cause = Arc::new(Cause::WithDependency { dependency });
-    for address in &dependents {
-        with_vitals(world, address.entity(), |vitals, flags, scope| {
-            scope.leave(vitals, flags, Fate::Restart, cause.clone());
-        });
     }
     let names = dependents.iter().map(|address| address.name().to_ascii_lowercase()).collect();
     super::retire_all_for_now(world, dependents, wait);

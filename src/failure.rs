@@ -40,7 +40,7 @@ pub(crate) struct Culprit<'a> {
 }
 
 impl<'a> Culprit<'a> {
-    fn of<P: Process>(hook: &'static str, cx: &'a mut Context<'_, P>) -> Self {
+    pub(crate) fn of<P: Process>(hook: &'static str, cx: &'a mut Context<'_, P>) -> Self {
         Self { hook, scope: cx.scope, vitals: cx.vitals, flags: cx.flags, pulled: cx.pulled }
     }
 

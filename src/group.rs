@@ -7,11 +7,14 @@ use crate::key::{GroupKey, GroupOptions};
 use crate::overrun::{Grid, Overrun, Verdict};
 use crate::phase::{Phase, Placed};
 use crate::stats::GroupStats;
-use crate::systems::order::AsRegistered;
+use crate::systems::order::{AsRegistered, Plan};
+use crate::systems::stretch::{self, Lay};
 use crate::systems::{Step, settle};
 use crate::time::Beat;
 use bevy_ecs::schedule::passes::AutoInsertApplyDeferredPass;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule, ScheduleBuildSettings, ScheduleLabel, SingleThreadedExecutor};
+use bevy_ecs::world::World;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,19 +28,24 @@ struct GroupSchedule;
 /// What the builder knows of a group before there is a head to tick it.
 pub(crate) struct GroupPlan {
     pub(crate) schedule: Schedule,
+    order: Arc<Mutex<Plan>>,
     pub(crate) options: GroupOptions,
     pub(crate) has_systems: bool,
 }
 
 impl Default for GroupPlan {
     fn default() -> Self {
-        Self { schedule: new_schedule(), options: GroupOptions::default(), has_systems: false }
+        let order = Arc::default();
+        Self { schedule: new_schedule(&order), order, options: GroupOptions::default(), has_systems: false }
     }
 }
 
 pub(crate) struct Group {
     pub(crate) key: GroupKey,
     pub(crate) schedule: Schedule,
+    order: Arc<Mutex<Plan>>,
+    /// Whether the schedule has to be laid out before the next tick.
+    pub(crate) is_stale: bool,
     pub(crate) overrun: Overrun,
     pub(crate) importance: Importance,
     /// Of so many ticks one runs: 1, unless its head is overloaded.
@@ -71,6 +79,8 @@ impl Group {
         schedule.add_systems(settle::system(beat).in_set(Step::Settle));
         Self {
             schedule,
+            order: plan.order,
+            is_stale: true,
             overrun: Overrun::default(),
             importance: Importance::default(),
             keeps_one_in: 1,
@@ -105,7 +115,20 @@ impl Group {
     pub(crate) fn poll_usb(&mut self) {
         if !std::mem::replace(&mut self.polls_usb, true) {
             self.schedule.add_systems(crate::systems::usb_poll::system.in_set(Step::Poll));
+            self.is_stale = true;
         }
+    }
+
+    /// Builds the schedule, with these lanes.
+    ///
+    /// # Errors
+    /// When the user's order is an impossible one.
+    pub(crate) fn lay_out(&mut self, lanes: &[Lay], world: &mut World) -> Result<(), String> {
+        self.is_stale = false;
+        stretch::lay_out(&mut self.schedule, &self.order, lanes, world).map_err(|error| {
+            let text = error.to_string(self.schedule.graph(), world);
+            format!("the systems of group {} can't be ordered: {text}", self.key)
+        })
     }
 
     /// Goes on with the first tick due strictly after `now`.
@@ -237,13 +260,13 @@ impl Group {
     }
 }
 
-fn new_schedule() -> Schedule {
+fn new_schedule(order: &Arc<Mutex<Plan>>) -> Schedule {
     let mut schedule = Schedule::new(GroupSchedule);
     schedule.set_executor(SingleThreadedExecutor::new());
     // Sync points are where the user puts them, and at the end of the tick.
     schedule.set_build_settings(ScheduleBuildSettings { auto_insert_apply_deferred: false, ..Default::default() });
     schedule.remove_build_pass::<AutoInsertApplyDeferredPass>();
-    schedule.add_build_pass(AsRegistered);
+    schedule.add_build_pass(AsRegistered(order.clone()));
     schedule.configure_sets((Step::Poll, Step::Live, Step::Settle).chain());
     schedule
 }

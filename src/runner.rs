@@ -138,14 +138,7 @@ impl Runner {
     /// Builds all schedules, so that an impossible order is found before the first tick.
     pub(crate) fn initialize(&mut self) -> Vec<String> {
         self.adopt();
-        let mut faults = Vec::new();
-        for group in &mut self.groups {
-            if let Err(error) = group.schedule.initialize(&mut self.world) {
-                let text = error.to_string(group.schedule.graph(), &self.world);
-                faults.push(format!("the systems of group {} can't be ordered: {text}", group.key));
-            }
-        }
-        faults
+        self.lay_out()
     }
 
     /// The part of the births of this rank that may go on side by side, on threads of their own.

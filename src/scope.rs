@@ -24,7 +24,7 @@ use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::resource::Resource;
-use bevy_ecs::schedule::Schedule;
+use bevy_ecs::schedule::InternedSystemSet;
 use bevy_ecs::world::{EntityMut, World};
 use parking_lot::Mutex;
 use std::any::TypeId;
@@ -32,6 +32,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -75,8 +76,8 @@ impl Lane {
 pub(crate) enum Change {
     /// A new entry stands in [`Scope::groups`].
     Found,
-    /// A new lane needs its systems.
-    Install { lane: u32 },
+    /// A new lane is to be run.
+    Install { group: u32 },
     /// The first process has come, or the last has gone.
     Population { group: u32 },
     /// Settings were asked for.
@@ -98,13 +99,20 @@ pub(crate) struct Prepared {
     pub(crate) took: u64,
 }
 
+/// All lives of a lane, one after another, and their mail before them.
+pub(crate) trait Lives: Send + Sync {
+    fn run(&mut self, world: &mut World, scope: &Scope);
+}
+
 /// The erased runner of one process type: what the head can do without knowing it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
     pub(crate) type_id: TypeId,
     pub(crate) name: &'static str,
-    /// Adds the type's systems to a group's schedule.
-    pub(crate) install: fn(&mut World, u32, ComponentId, &mut Schedule),
+    /// The set in which its lives run, for who orders them.
+    pub(crate) life_set: fn() -> InternedSystemSet,
+    /// What runs the lives of a lane, whose processes carry this component.
+    pub(crate) lives: fn(&mut World, u32, ComponentId) -> Box<dyn Lives>,
     /// Readies the process's state for a birth, without a context.
     pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
     /// Gives the process its place among the living and runs its `birth`, for the first time or again.
@@ -369,22 +377,32 @@ impl Scope {
 
 /// The scope, as a resource. The mutex only makes it `Sync`: it is always reached through `&mut`, never locked.
 #[derive(Resource)]
-pub(crate) struct Lent(Mutex<Scope>);
+pub(crate) struct Lent(Option<Box<Mutex<Scope>>>);
 
 impl Lent {
     pub(crate) fn new(scope: Scope) -> Self {
-        Self(Mutex::new(scope))
+        Self(Some(Box::new(Mutex::new(scope))))
     }
 
     #[inline(always)]
     pub(crate) fn scope(&mut self) -> &Scope {
-        self.0.get_mut()
+        self.0.as_mut().expect("only `lend` takes it out, and lives do not look for it in the World").get_mut()
     }
 }
 
 /// The scope of a World.
 pub(crate) fn of(world: &mut World) -> &Scope {
     world.resource_mut::<Lent>().into_inner().scope()
+}
+
+/// Lends the scope together with its World, in which it is not to be found meanwhile.
+#[inline]
+pub(crate) fn lend<R>(world: &mut World, borrow: impl FnOnce(&mut World, &Scope) -> R) -> R {
+    let mut scope = world.resource_mut::<Lent>().0.take().expect("it is lent once at a time");
+    // What has panicked is not looked at again: the panic goes on when the scope is back in its place.
+    let outcome = catch_unwind(AssertUnwindSafe(|| borrow(world, scope.get_mut())));
+    world.resource_mut::<Lent>().0 = Some(scope);
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// Lends an entity together with the scope, if it is there.

@@ -4,7 +4,7 @@ use super::{Runner, TickCheck};
 use crate::group::{Group, GroupPlan};
 use crate::key::{GroupKey, GroupOptions};
 use crate::phase;
-use crate::scope::{self, Change, Lane};
+use crate::scope::{self, Change};
 use crate::systems::placement;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -26,13 +26,21 @@ impl Runner {
                 group.schedule.check_change_ticks(check);
             }
         }
+        if self.started {
+            for fault in self.lay_out() {
+                self.control.brake(&format!("head {:?}", self.link.name), fault);
+            }
+        }
         self.refresh_agenda();
     }
 
     fn adopt_one(&mut self, change: Change) {
         match change {
             Change::Found => self.adopt_groups(),
-            Change::Install { lane } => self.install(lane),
+            Change::Install { group } => {
+                self.adopt_groups();
+                self.groups[group as usize].is_stale = true;
+            }
             Change::Population { group } => {
                 self.adopt_groups();
                 self.activate(group as usize);
@@ -51,13 +59,14 @@ impl Runner {
         }
     }
 
-    fn install(&mut self, lane: u32) {
-        self.adopt_groups();
-        let scope = scope::of(&mut self.world);
-        let Lane { group, kind, .. } = scope.lanes.borrow()[lane as usize];
-        let install = scope.kinds.borrow()[kind as usize].install;
-        let marker = scope.groups.borrow()[group as usize].marker;
-        install(&mut self.world, lane, marker, &mut self.groups[group as usize].schedule);
+    /// Builds the schedules that have changed. What is wrong with them comes back.
+    pub(super) fn lay_out(&mut self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (index, group) in self.groups.iter_mut().enumerate().filter(|(_, group)| group.is_stale) {
+            let lanes = placement::lanes_of(scope::of(&mut self.world), index as u32);
+            faults.extend(group.lay_out(&lanes, &mut self.world).err());
+        }
+        faults
     }
 
     /// Gives every entry of the scope its group.

@@ -1,66 +1,82 @@
-//! The mailman, then one call of `Process::life` for each process of one type in one group.
-//!
-//! The hot loop of the library. Lives run over dense slices, with one landing pad for the whole batch: after a panic the
-//! loop goes on behind the culprit. The process is marked changed as a whole, for `Changed<P>` queries of the user.
+//! All lives of one process type in one group, and their mail before them.
 
 use crate::bell::monotonic;
-use crate::budget::Reading;
-use crate::context::Context;
-use crate::failure::Culprit;
-use crate::party::Party;
-use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
-use crate::scope::{Lent, Scope};
-use crate::systems::Step;
-use crate::systems::round::{self, Desk};
-use bevy_ecs::change_detection::DetectChangesMut;
-use bevy_ecs::component::ComponentId;
-use bevy_ecs::entity::Entities;
-use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule};
-use bevy_ecs::system::{ParamBuilder, Query, QueryParamBuilder, ResMut, SystemParamBuilder};
+use crate::process::{Process, Row};
+use crate::scope::{Lives, Scope};
+use crate::systems::round::Desk;
+use crate::systems::rows::{Rows, recycle};
+use bevy_ecs::component::{ComponentId, StorageType};
+use bevy_ecs::query::{QueryBuilder, QueryState};
 use bevy_ecs::world::World;
-use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::slice::from_mut;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-/// Adds the system of one lane to the schedule of its group.
-pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: ComponentId, schedule: &mut Schedule) {
-    let rows = QueryParamBuilder::new(move |query| {
-        query.with_id(marker);
-    });
-    let mut desk = Desk::default();
-    let system = (rows, ParamBuilder::of::<&Entities>(), ParamBuilder::resource_mut::<Lent>())
-        .build_state(world)
-        .build_system(move |rows: Query<Row<P>>, entities: &Entities, lent: ResMut<Lent>| {
-            live(lane, &mut desk, rows, entities, lent);
-        });
-    schedule.add_systems(system.in_set(LifeOf::<P>::LifeOf).in_set(Step::Live).in_set(Step::Lives));
+/// What runs the lives of `P` in one group.
+struct LivesOf<P: Process> {
+    lane: u32,
+    rows: QueryState<Row<P>>,
+    desk: Desk,
+    /// The tables of a tick. Empty between ticks, but for its memory.
+    tables: Vec<Rows<'static, P>>,
 }
 
-fn live<P: Process>(lane: u32, desk: &mut Desk, mut rows: Query<Row<P>>, entities: &Entities, mut lent: ResMut<Lent>) {
-    let scope = lent.bypass_change_detection().scope();
-    let mut watch = Watch::start(lane, scope);
-    round::deliver(lane, desk, &mut rows, entities, scope);
-    let dear = watch.dear;
-    if let Ok(tables) = rows.contiguous_iter_mut() {
-        for (mut processes, mut flags, mut vitals, mut privates) in tables {
-            let flags = flags.bypass_change_detection();
-            let (vitals, privates) = (vitals.bypass_change_detection(), privates.bypass_change_detection());
-            watch.lives += processes.len();
-            batch(&mut processes, flags, vitals, privates, scope, dear);
-        }
-    } else {
-        // A sparse-set component has no slices.
-        for (mut process, mut flags, mut vitals, mut private) in &mut rows {
-            let flags = from_mut(flags.bypass_change_detection());
-            let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-            watch.lives += 1;
-            batch(from_mut(&mut *process), flags, from_mut(vitals), from_mut(private), scope, dear);
+/// What runs the lives of a lane, whose processes carry the marker of its group.
+pub(crate) fn lives<P: Process>(world: &mut World, lane: u32, marker: ComponentId) -> Box<dyn Lives> {
+    let rows = QueryBuilder::new(world).with_id(marker).build();
+    Box::new(LivesOf::<P> { lane, rows, desk: Desk::default(), tables: Vec::new() })
+}
+
+impl<P: Process> Lives for LivesOf<P> {
+    fn run(&mut self, world: &mut World, scope: &Scope) {
+        self.desk.open(self.lane, scope);
+        if !self.run_only(world, scope) {
+            self.run_all(world, scope);
         }
     }
-    scope.link.hold(Party::NOBODY);
-    watch.stop(lane, scope);
+}
+
+impl<P: Process> LivesOf<P> {
+    /// Most types have one process, or none: slices would cost more than all else here. Whether it was so.
+    #[inline(always)]
+    fn run_only(&mut self, world: &mut World, scope: &Scope) -> bool {
+        let mut rows = self.rows.iter_mut(world);
+        let first = rows.next();
+        if rows.next().is_some() {
+            return false;
+        }
+        scope.lanes.borrow_mut()[self.lane as usize].run(scope.now());
+        if let Some(first) = first {
+            Rows::with(first, |only| {
+                if !self.desk.is_idle() {
+                    self.desk.deliver_to(only, scope);
+                }
+                only.live(scope, true);
+            });
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn run_all(&mut self, world: &mut World, scope: &Scope) {
+        let mut watch = Watch::start(self.lane, scope);
+        if P::STORAGE_TYPE == StorageType::SparseSet {
+            self.desk.deliver_each(&mut self.rows, world, scope);
+            for row in self.rows.iter_mut(world) {
+                watch.lives += 1;
+                Rows::with(row, |row| row.live(scope, watch.dear));
+            }
+        } else {
+            self.desk.locate(world.entities());
+            let mut tables = recycle(std::mem::take(&mut self.tables));
+            let rows = self.rows.query_mut(world).contiguous_iter_inner();
+            tables.extend(rows.expect("all components are in tables").map(Rows::of));
+            self.desk.deliver(&mut tables, scope);
+            for table in &mut tables {
+                watch.lives += table.processes.len();
+                table.live(scope, watch.dear);
+            }
+            self.tables = recycle(tables);
+        }
+        watch.stop(self.lane, scope);
+    }
 }
 
 /// Finds out, now and then, whether the lives of a lane are dear.
@@ -95,171 +111,4 @@ impl Watch {
             scope.lanes.borrow_mut()[lane as usize].dear = nanos > DEAR && !scope.control.timeline().is_simulated();
         }
     }
-}
-
-/// All rows of one table. After a panic, goes on behind the culprit.
-fn batch<P: Process>(
-    processes: &mut [P],
-    flags: &mut [Flags],
-    vitals: &mut [Vitals],
-    privates: &mut [Private<P>],
-    scope: &Scope,
-    dear: bool,
-) {
-    let mut begun = 0;
-    loop {
-        let run = AssertUnwindSafe(|| run_from(&mut begun, processes, flags, vitals, privates, scope, dear));
-        let Err(panic) = catch_unwind(run) else { return };
-        let (vitals, flags) = (&vitals[begun - 1], &mut flags[begun - 1]);
-        Culprit { hook: "life", scope, vitals, flags, pulled: &Cell::new(false) }.panicked(&*panic);
-    }
-}
-
-/// How many rows have begun to live. Written back when dropped, by unwinding too: while the loop runs it can stay in a
-/// register.
-struct Progress<'a> {
-    begun: &'a mut usize,
-    count: usize,
-}
-
-impl Drop for Progress<'_> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        *self.begun = self.count;
-    }
-}
-
-/// So many flags are looked at as one word.
-const BLOCK: usize = size_of::<u64>();
-
-/// Runs the rows from `begun` on, cheap ones in blocks.
-#[inline(always)]
-fn run_from<P: Process>(
-    begun: &mut usize,
-    processes: &mut [P],
-    flags: &mut [Flags],
-    vitals: &mut [Vitals],
-    privates: &mut [Private<P>],
-    scope: &Scope,
-    dear: bool,
-) {
-    let first = *begun;
-    let mut progress = Progress { begun, count: first };
-    let (processes, flags) = (&mut processes[first..], &mut flags[first..]);
-    let (vitals, privates) = (&mut vitals[first..], &mut privates[first..]);
-    if dear || processes.len() < BLOCK {
-        return run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
-    }
-    let (processes, last_processes) = processes.as_chunks_mut::<BLOCK>();
-    let (flags, last_flags) = flags.as_chunks_mut::<BLOCK>();
-    let (vitals, last_vitals) = vitals.as_chunks_mut::<BLOCK>();
-    let (privates, last_privates) = privates.as_chunks_mut::<BLOCK>();
-    let brake = scope.control.brake_flag();
-    for (((processes, flags), vitals), privates) in processes.iter_mut().zip(flags).zip(vitals).zip(privates) {
-        if Flags::are_clear(flags) && !brake.load(Relaxed) {
-            scope.link.hold(vitals[0].party);
-            run_rows::<P, true>(&mut progress, processes, flags, vitals, privates, scope);
-        } else {
-            run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
-        }
-    }
-    run_rows::<P, false>(&mut progress, last_processes, last_flags, last_vitals, last_privates, scope);
-}
-
-/// Runs rows. With `CLEAR`, none has a flag and nobody has pulled the e-brake: then only these lives themselves could
-/// change either, and a life can flag no process but its own.
-#[inline(always)]
-fn run_rows<P: Process, const CLEAR: bool>(
-    progress: &mut Progress<'_>,
-    processes: &mut [P],
-    flags: &mut [Flags],
-    vitals: &mut [Vitals],
-    privates: &mut [Private<P>],
-    scope: &Scope,
-) {
-    let pulled = Cell::new(false);
-    let brake = scope.control.brake_flag();
-    for (((process, flags), vitals), private) in processes.iter_mut().zip(flags).zip(vitals).zip(privates) {
-        progress.count += 1;
-        let look = pulled.get() || !CLEAR && (!flags.is_clear() || brake.load(Relaxed));
-        if look && !admitted(vitals, flags, scope) {
-            continue;
-        }
-        if !CLEAR {
-            scope.link.hold(vitals.party);
-        }
-        let from = if !CLEAR && flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
-        if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {
-            Culprit { hook: "life", scope, vitals, flags, pulled: &pulled }.failed(&error);
-        }
-        if let Some(from) = from {
-            meter(from, Culprit { hook: "life", scope, vitals, flags, pulled: &pulled });
-        }
-    }
-}
-
-/// Holds what a life has taken against the budget of its process.
-#[inline(never)]
-fn meter(from: u64, culprit: Culprit<'_>) {
-    let (took, address) = (culprit.scope.stopwatch() - from, &culprit.vitals.address);
-    let mut slot = address.0.incidents().meter.lock();
-    let Some(meter) = slot.as_mut() else { return };
-    if meter.would_miss(took) && culprit.scope.was_stopped(from) {
-        return; // That is nobody's fault.
-    }
-    let (reading, ebrake) = (meter.read(took, culprit.scope.now()), meter.budget.ebrake);
-    drop(slot);
-    let took = Duration::from_nanos(took);
-    match reading {
-        Reading::Fine => {}
-        Reading::Tell { limit } => {
-            tracing::warn!(process = address.name(), ?took, ?limit, "a life was over its budget");
-        }
-        Reading::Act { limit, .. } => {
-            let message = format!("took {took:?}, over its hard budget of {limit:?}");
-            if ebrake { culprit.brakes(message) } else { culprit.errs(message) }
-        }
-    }
-}
-
-/// The second look at a process with a flag, or at any when the e-brake is pulled.
-#[cold]
-#[inline(never)]
-fn admitted(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
-    if flags.has(Flags::OVER) {
-        return false; // Its lives are not counted by its lane.
-    }
-    let may = !scope.control.is_braked() && may_live(vitals, flags, scope);
-    flags.clear(Flags::BACK);
-    if may {
-        if flags.has(Flags::ABSENT) {
-            flags.clear(Flags::ABSENT);
-            flags.set(Flags::BACK);
-        }
-    } else {
-        // Its lane counts a run that it had no part in.
-        vitals.lives_offset = vitals.lives_offset.wrapping_sub(1);
-        if !flags.has(Flags::ABSENT) {
-            vitals.since = scope.lane(vitals).before;
-            flags.set(Flags::ABSENT);
-        }
-    }
-    may
-}
-
-fn may_live(vitals: &Vitals, flags: &mut Flags, scope: &Scope) -> bool {
-    if flags.has(Flags::DYING) {
-        return false;
-    }
-    if flags.has(Flags::PAUSED) {
-        vitals.address.0.incidents().paused.fetch_add(1, Relaxed);
-        return false;
-    }
-    let entity = vitals.address.entity();
-    if scope.joined_too_late(entity) {
-        return false;
-    }
-    scope.joined.borrow_mut().remove(&entity);
-    flags.clear(Flags::FRESH);
-    true
 }

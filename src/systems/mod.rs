@@ -18,8 +18,10 @@ pub(crate) mod placement;
 pub(crate) mod rebirth;
 pub(crate) mod round;
 pub(crate) mod row;
+pub(crate) mod rows;
 pub(crate) mod settle;
 pub(crate) mod shutdown;
+pub(crate) mod stretch;
 pub mod threads;
 #[cfg(feature = "usb")]
 pub(crate) mod usb_poll;
@@ -33,8 +35,10 @@ pub(crate) enum Step {
     Poll,
     /// Lives and user systems.
     Live,
-    /// Lives alone, inside of that.
+    /// Place-holders of lives, inside of that, while their order is being found.
     Lives,
+    /// What runs lives, inside of that.
+    Stretches,
     /// Timers, deaths and births.
     Settle,
 }

@@ -3,14 +3,16 @@
 use crate::budget::{Budget, Meter};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
-use crate::process::{Flags, Process, Vitals, short_name};
+use crate::process::{Flags, LifeOf, Process, Vitals, short_name};
 use crate::renewal::Renewal;
 use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
 use crate::supervision::Supervision;
+use crate::systems::stretch::Lay;
 use crate::systems::{death, hook, janitor, life, mailman, marker};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::lifecycle::HookContext;
+use bevy_ecs::schedule::SystemSet;
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
 use std::borrow::Cow;
@@ -59,8 +61,16 @@ pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
     lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true });
     let lane = lanes.len() as u32 - 1;
     drop(lanes);
-    scope.change(Change::Install { lane });
+    scope.change(Change::Install { group });
     lane
+}
+
+/// The lanes of a group, in order of their first processes.
+pub(crate) fn lanes_of(scope: &Scope, group: u32) -> Vec<Lay> {
+    let (lanes, kinds) = (scope.lanes.borrow(), scope.kinds.borrow());
+    let marker = scope.groups.borrow()[group as usize].marker;
+    let of = |(number, lane): (usize, &Lane)| Lay { lane: number as u32, kind: kinds[lane.kind as usize], marker };
+    lanes.iter().enumerate().filter(|(_, lane)| lane.group == group).map(of).collect()
 }
 
 /// The number of a process type on this head, made known at its first birth.
@@ -73,7 +83,8 @@ pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
     let kind = Kind {
         type_id,
         name: short_name::<P>(),
-        install: life::install::<P>,
+        life_set: || LifeOf::<P>::LifeOf.intern(),
+        lives: life::lives::<P>,
         prepare: hook::prepare::<P>,
         birth: hook::birth::<P>,
         retire: hook::retire::<P>,

@@ -4,29 +4,30 @@
 use crate::context::Context;
 use crate::mail::Mail;
 use crate::mailbox::Mailbox;
-use crate::process::{Flags, Private, Process, Row, Vitals};
+use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use crate::systems::mailman::read_all;
-use bevy_ecs::change_detection::DetectChangesMut;
+use crate::systems::rows::Rows;
 use bevy_ecs::entity::{Entities, Entity};
-use bevy_ecs::storage::TableId;
-use bevy_ecs::system::Query;
+use bevy_ecs::query::QueryState;
+use bevy_ecs::world::World;
 use std::cell::Cell;
 use std::cmp::Reverse;
 
 /// How much mail a process may read in one tick; the rest waits for the next.
 const BUDGET: usize = 1000;
 
-/// In how many tables the mailman of a lane looks for whom it visits; for the rest of them it asks one by one.
-const TABLES: usize = 4;
-/// So few are asked one by one as well: to look through the tables costs more.
-const FEW: usize = 2;
-
 /// What the mailman of one lane works with, kept warm from tick to tick.
+///
+/// First all mailboxes are emptied, then all is read. What callbacks send to their own lane meanwhile waits for the next
+/// tick, wherever in the round its recipient stands: a mail makes one hop a tick among processes of one type. If it went on
+/// within the round, a mail handed from each to the next would heap up at the last.
 #[derive(Default)]
 pub(crate) struct Desk {
-    /// Whom to visit.
-    round: Vec<Entity>,
+    /// Who has mail. Empty between ticks.
+    whom: Vec<Entity>,
+    /// The same, and where each stands in its table.
+    places: Vec<(Entity, usize)>,
     /// The visits of this round, and behind them spare ones.
     visits: Vec<Visit>,
 }
@@ -34,143 +35,132 @@ pub(crate) struct Desk {
 /// What was in one mailbox when the round began.
 struct Visit {
     entity: Entity,
-    /// Where the process stands in its table.
+    /// Which of the tables of its lane it is in, and where in that.
+    table: usize,
     row: usize,
     batch: Vec<Option<Mail>>,
 }
 
-/// Delivers what the mailboxes of a lane hold now: first they are all emptied, then all is read. What callbacks send to
-/// their own lane meanwhile waits for the next tick, wherever in the round its recipient stands: a mail makes one hop a
-/// tick among processes of one type. If it went on within the round, a mail handed from each to the next would heap up at
-/// the last.
-#[inline(always)]
-pub(crate) fn deliver<P: Process>(
-    lane: u32,
-    desk: &mut Desk,
-    rows: &mut Query<Row<P>>,
-    entities: &Entities,
-    scope: &Scope,
-) {
-    let mut ready = scope.ready.borrow_mut();
-    let ready_here = &mut ready[lane as usize];
-    if !ready_here.is_empty() {
-        std::mem::swap(ready_here, &mut desk.round);
-        drop(ready);
-        deliver_all(desk, rows, entities, scope);
+impl Desk {
+    /// Takes over the list of those of a lane who have mail.
+    #[inline(always)]
+    pub(crate) fn open(&mut self, lane: u32, scope: &Scope) {
+        let ready = &mut scope.ready.borrow_mut()[lane as usize];
+        if !ready.is_empty() {
+            std::mem::swap(ready, &mut self.whom);
+        }
     }
-}
 
-fn deliver_all<P: Process>(desk: &mut Desk, rows: &mut Query<Row<P>>, entities: &Entities, scope: &Scope) {
-    let mut round = Round { scope, next_tick: scope.next_tick, begun: 0 };
-    let Desk { round: whom, visits } = desk;
-    let mut ends = [0; TABLES];
-    if whom.len() > FEW
-        && let Ok(tables) = rows.contiguous_iter_mut()
-    {
-        for ((_, flags, vitals, _), end) in tables.zip(&mut ends) {
-            let table = vitals.first().and_then(|own| table_of(own.address.entity(), entities));
-            whom.retain(|&entity| {
-                // Dead, or moved to another lane, where it has been listed anew: it is passed over.
-                let Ok(place) = entities.get_spawned(entity) else { return false };
-                let row = place.table_row.index();
-                if Some(place.table_id) != table || row >= vitals.len() {
-                    return true;
+    /// Whether nobody has mail.
+    #[inline(always)]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.whom.is_empty()
+    }
+
+    /// Looks up where those who have mail stand. The dead are passed over.
+    pub(crate) fn locate(&mut self, entities: &Entities) {
+        let place = |entity| Some((entity, entities.get_spawned(entity).ok()?.table_row.index()));
+        self.places.extend(self.whom.drain(..).filter_map(place));
+    }
+
+    /// The whole round in a lane of one process.
+    #[inline(always)]
+    pub(crate) fn deliver_to<P: Process>(&mut self, only: &mut Rows<'_, P>, scope: &Scope) {
+        let entity = only.entity(0);
+        let listed = self.whom.contains(&entity);
+        self.whom.clear();
+        if listed && may_read_at(only, 0, scope) {
+            let visit = visit(&mut self.visits, 0, entity);
+            empty(&mut visit.batch, only, 0, scope);
+            read(&mut visit.batch, only, 0, scope);
+        }
+    }
+
+    /// The whole round in a lane of which these are all tables.
+    pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
+        let mut begun = 0;
+        for (entity, row) in self.places.drain(..) {
+            // Who has moved to another lane has been listed anew there.
+            let Some(table) = tables.iter().position(|table| table.holds(entity, row)) else { continue };
+            if may_read_at(&mut tables[table], row, scope) {
+                let visit = visit(&mut self.visits, begun, entity);
+                (visit.table, visit.row) = (table, row);
+                empty(&mut visit.batch, &tables[table], row, scope);
+                begun += 1;
+            }
+        }
+        for visit in &mut self.visits[..begun] {
+            read(&mut visit.batch, &mut tables[visit.table], visit.row, scope);
+        }
+    }
+
+    /// The whole round in a lane without tables.
+    pub(crate) fn deliver_each<P: Process>(&mut self, rows: &mut QueryState<Row<P>>, world: &mut World, scope: &Scope) {
+        let mut begun = 0;
+        for entity in self.whom.drain(..) {
+            let Ok(row) = rows.get_mut(world, entity) else { continue };
+            Rows::with(row, |row| {
+                if may_read_at(row, 0, scope) {
+                    empty(&mut visit(&mut self.visits, begun, entity).batch, row, 0, scope);
+                    begun += 1;
                 }
-                round.empty(visits, entity, row, flags[row], &vitals[row]);
-                false
             });
-            *end = round.begun;
         }
-    }
-    for entity in whom.drain(..) {
-        if let Ok((_, flags, vitals, _)) = rows.get(entity) {
-            round.empty(visits, entity, 0, *flags, vitals);
-        }
-    }
-
-    let (mut visits, mut done) = (&mut visits[..round.begun], 0);
-    if ends != [0; TABLES]
-        && let Ok(tables) = rows.contiguous_iter_mut()
-    {
-        for ((mut processes, mut flags, mut vitals, mut privates), end) in tables.zip(ends) {
-            // That the processes change is marked by the lives to come.
-            let (processes, flags) = (processes.bypass_change_detection(), flags.bypass_change_detection());
-            let (vitals, privates) = (vitals.bypass_change_detection(), privates.bypass_change_detection());
-            for visit in visits.split_off_mut(..end - done).into_iter().flatten() {
-                let row = visit.row;
-                round.read(visit, &mut processes[row], &mut flags[row], &mut vitals[row], &mut privates[row]);
+        for Visit { entity, batch, .. } in &mut self.visits[..begun] {
+            if let Ok(row) = rows.get_mut(world, *entity) {
+                Rows::with(row, |row| read(batch, row, 0, scope));
             }
-            done = end;
         }
-    }
-    for visit in visits {
-        let Ok((mut process, mut flags, mut vitals, mut private)) = rows.get_mut(visit.entity) else { continue };
-        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-        round.read(visit, &mut *process, flags.bypass_change_detection(), vitals, private);
     }
 }
 
-fn table_of(entity: Entity, entities: &Entities) -> Option<TableId> {
-    entities.get_spawned(entity).ok().map(|place| place.table_id)
+/// A visit to be made, after so many.
+#[inline(always)]
+fn visit(visits: &mut Vec<Visit>, begun: usize, entity: Entity) -> &mut Visit {
+    if visits.len() == begun {
+        visits.push(Visit { entity, table: 0, row: 0, batch: Vec::new() });
+    }
+    let visit = &mut visits[begun];
+    visit.entity = entity;
+    // Empty, unless the drop of a body has panicked in the round before.
+    visit.batch.clear();
+    visit
 }
 
-/// One round of the mailman.
-struct Round<'a> {
-    scope: &'a Scope,
-    next_tick: bool,
-    /// How many visits.
-    begun: usize,
+/// Whether mail may be read there in this round. If not now, it is looked at again.
+#[inline(always)]
+fn may_read_at<P: Process>(rows: &mut Rows<'_, P>, row: usize, scope: &Scope) -> bool {
+    let (flags, vitals) = (rows.flags[row], &rows.vitals[row]);
+    let may = flags.is_clear() || may_read(vitals, flags, scope);
+    if !may && !flags.has(Flags::DYING) {
+        scope.list_ready(vitals.lane, vitals.address.entity());
+    }
+    may
 }
 
-impl Round<'_> {
-    /// Empties the mailbox of one process.
-    #[inline(always)]
-    fn empty(&mut self, visits: &mut Vec<Visit>, entity: Entity, row: usize, flags: Flags, vitals: &Vitals) {
-        let scope = self.scope;
-        if !flags.is_clear() && !may_read(vitals, flags, scope) {
-            if !flags.has(Flags::DYING) {
-                scope.list_ready(vitals.lane, entity);
-            }
-            return;
-        }
-        if visits.len() == self.begun {
-            visits.push(Visit { entity, row, batch: Vec::new() });
-        }
-        let visit = &mut visits[self.begun];
-        (visit.entity, visit.row) = (entity, row);
-        // Empty, unless the drop of a body has panicked in the round before.
-        visit.batch.clear();
-        self.begun += 1;
-        let mailbox = &vitals.address.0.mailbox;
-        let more = match self.next_tick {
-            true => take_due(mailbox, &mut visit.batch, scope),
-            false => mailbox.take(&mut visit.batch, BUDGET),
-        };
-        if more {
-            scope.list_ready(vitals.lane, entity);
-        }
+/// Empties the mailbox of one process.
+#[inline(always)]
+fn empty<P: Process>(batch: &mut Vec<Option<Mail>>, rows: &Rows<'_, P>, row: usize, scope: &Scope) {
+    let vitals = &rows.vitals[row];
+    let mailbox = &vitals.address.0.mailbox;
+    let more = if scope.next_tick { take_due(mailbox, batch, scope) } else { mailbox.take(batch, BUDGET) };
+    if more {
+        scope.list_ready(vitals.lane, vitals.address.entity());
     }
+}
 
-    /// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
-    #[inline(always)]
-    fn read<P: Process>(
-        &self,
-        visit: &mut Visit,
-        process: &mut P,
-        flags: &mut Flags,
-        vitals: &mut Vitals,
-        private: &mut Private<P>,
-    ) {
-        let scope = self.scope;
-        if !flags.is_clear() && !may_read(vitals, *flags, scope) || scope.control.is_braked() {
-            if vitals.address.0.mailbox.give_back(&mut visit.batch) {
-                scope.list_ready(vitals.lane, vitals.address.entity());
-            }
-            return;
+/// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
+#[inline(always)]
+fn read<P: Process>(batch: &mut Vec<Option<Mail>>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
+    let (vitals, flags) = (&mut rows.vitals[row], &mut rows.flags[row]);
+    if !flags.is_clear() && !may_read(vitals, *flags, scope) || scope.control.is_braked() {
+        if vitals.address.0.mailbox.give_back(batch) {
+            scope.list_ready(vitals.lane, vitals.address.entity());
         }
-        let pulled = Cell::new(false);
-        read_all(&mut visit.batch, process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
+        return;
     }
+    let (private, pulled) = (&mut rows.privates[row], Cell::new(false));
+    read_all(batch, &mut rows.processes[row], &mut Context { vitals, flags, private, scope, pulled: &pulled });
 }
 
 /// The second look at a process with a flag. Nothing runs of one that is paused or may not yet live: its mail waits.

@@ -152,7 +152,7 @@ impl<P: Process> Context<'_, P> {
                 return Err(AskError::NotSent { recipient, kind: error.kind() });
             }
         };
-        let belongings = self.private.belongings();
+        let belongings = self.belongings();
         let timer = TimerId(belongings.next_timer);
         belongings.next_timer += 1;
         let thread = thread.unwrap_or(sent.number);

@@ -10,7 +10,7 @@ use crate::key::{GroupKey, GroupOptions, Target};
 use crate::link::Call;
 use crate::pace::PaceState;
 use crate::post::{Address, Fate};
-use crate::process::{Flags, Private, Process, Vitals};
+use crate::process::{Belongings, Flags, Process, Vitals};
 use crate::run_level::{IllegalMove, RunLevel};
 use crate::scope::{self, Change, Scope};
 use crate::timer::{Timer, TimerId};
@@ -21,6 +21,7 @@ use bevy_ecs::world::World;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -28,12 +29,35 @@ use std::time::Duration;
 /// Lent to each hook of a process.
 pub struct Context<'t, P: Process> {
     pub(crate) vitals: &'t mut Vitals,
-    pub(crate) flags: &'t mut Flags,
-    pub(crate) private: &'t mut Private<P>,
     pub(crate) scope: &'t Scope,
     /// Set when this very hook pulls the e-brake. A local of its caller: where a life is inlined and never pulls it, the
     /// look at it costs nothing.
     pub(crate) pulled: &'t Cell<bool>,
+    pub(crate) of: PhantomData<fn(P)>,
+}
+
+impl<'t, P: Process> Context<'t, P> {
+    #[inline(always)]
+    pub(crate) fn new(vitals: &'t mut Vitals, scope: &'t Scope, pulled: &'t Cell<bool>) -> Self {
+        Self { vitals, scope, pulled, of: PhantomData }
+    }
+
+    /// What this process has, if it has anything.
+    #[inline(always)]
+    pub(crate) fn known(&self) -> Option<&Belongings<P>> {
+        self.vitals.private.get()
+    }
+
+    /// The same, to change it.
+    #[inline(always)]
+    pub(crate) fn known_mut(&mut self) -> Option<&mut Belongings<P>> {
+        self.vitals.private.get_mut()
+    }
+
+    /// The same, made if need be.
+    pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
+        self.vitals.private.belongings()
+    }
 }
 
 impl<P: Process> std::fmt::Debug for Context<'_, P> {
@@ -110,7 +134,7 @@ impl<P: Process> Context<'_, P> {
             self.die("moved to run level CLEANUP");
         } else if to == RunLevel::Reboot {
             let cause = Cause::Stopped { by: self.name().to_owned(), reason: "moved to run level REBOOT".into() };
-            self.scope.leave(self.vitals, self.flags, Fate::Restart, Arc::new(cause));
+            self.scope.leave(self.vitals, Fate::Restart, Arc::new(cause));
         } else if to.is_running() {
             self.vitals.address.set_run_level(to);
         } else {
@@ -122,7 +146,7 @@ impl<P: Process> Context<'_, P> {
     /// Whether this process goes on: `false` from the moment it is to die.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !self.flags.has(Flags::DYING)
+        !self.vitals.flags.has(Flags::DYING)
     }
 
     /// Why this process dies; `None` while it lives.
@@ -154,7 +178,7 @@ impl<P: Process> Context<'_, P> {
     #[inline]
     #[must_use]
     pub fn dt(&self) -> Duration {
-        let absent = self.flags.has(Flags::ABSENT.and(Flags::BACK));
+        let absent = self.vitals.flags.has(Flags::ABSENT.and(Flags::BACK));
         let last = if absent { self.vitals.since } else { self.scope.lane(self.vitals).before };
         let last = last.max(self.scope.control.epoch.load(Relaxed));
         Duration::from_nanos(self.scope.now().saturating_sub(last))
@@ -211,7 +235,7 @@ impl<P: Process> Context<'_, P> {
     pub fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
         let seed = self.scope.control.seed.load(Relaxed);
         let name = self.vitals.address.name();
-        let random = &mut self.private.belongings().random;
+        let random = &mut self.vitals.private.belongings::<P>().random;
         random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(fnv1a(seed, name)))
     }
 }
@@ -230,7 +254,7 @@ impl<P: Process> Context<'_, P> {
     /// Ends this process in order: this life goes on to its end, then `death` runs. The first reason holds.
     pub fn die(&mut self, reason: impl Into<String>) {
         let cause = Cause::Died { process: self.name().to_owned(), reason: reason.into() };
-        self.scope.condemn(self.vitals, self.flags, Arc::new(cause));
+        self.scope.condemn(self.vitals, Arc::new(cause));
     }
 
     /// Ends the whole application in order: this tick goes on to its end, then all processes die. The first reason
@@ -311,14 +335,14 @@ impl<P: Process> Context<'_, P> {
 
     /// Takes a timer away. `false` when it has already made its last call, or was cancelled before.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
-        let Some(belongings) = &mut self.private.0 else { return false };
+        let Some(belongings) = self.known_mut() else { return false };
         let before = belongings.timers.len();
         belongings.timers.retain(|kept| kept.id != timer);
         belongings.timers.len() != before
     }
 
     fn add_timer(&mut self, delay: u64, period: Option<u64>, call: crate::timer::Callback<P>) -> TimerId {
-        let belongings = self.private.belongings();
+        let belongings = self.belongings();
         let id = TimerId(belongings.next_timer);
         belongings.next_timer += 1;
         belongings.timers.push(Timer { id, period, call: Some(call) });
@@ -346,21 +370,21 @@ impl Scope {
 
 /// Pauses or resumes one process of this World.
 pub(crate) fn set_paused(world: &mut World, entity: Entity, paused: bool) {
-    with_vitals(world, entity, |vitals, flags, scope| {
+    with_vitals(world, entity, |vitals, scope| {
         if paused {
-            flags.set(Flags::PAUSED);
-        } else if flags.has(Flags::PAUSED) {
-            flags.clear(Flags::PAUSED);
-            flags.set(Flags::FRESH);
+            scope.flag(vitals, Flags::PAUSED);
+        } else if vitals.flags.has(Flags::PAUSED) {
+            vitals.flags.clear(Flags::PAUSED);
+            scope.flag(vitals, Flags::FRESH);
             scope.joined.borrow_mut().insert(vitals.address.entity(), scope.now());
         }
     });
 }
 
 /// Lends what is kept beside a process of this World, if it is there.
-pub(crate) fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&Vitals, &mut Flags, &Scope)) {
+pub(crate) fn with_vitals(world: &mut World, entity: Entity, f: impl FnOnce(&mut Vitals, &Scope)) {
     scope::with(world, entity, |mut process, scope| {
-        let Ok((vitals, mut flags)) = process.get_components_mut::<(&Vitals, &mut Flags)>() else { return };
-        f(vitals, flags.bypass_change_detection(), scope);
+        let Some(mut vitals) = process.get_mut::<Vitals>() else { return };
+        f(vitals.bypass_change_detection(), scope);
     });
 }

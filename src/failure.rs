@@ -34,14 +34,13 @@ pub(crate) fn guarded<P: Process>(
 pub(crate) struct Culprit<'a> {
     pub(crate) hook: &'static str,
     pub(crate) scope: &'a Scope,
-    pub(crate) vitals: &'a Vitals,
-    pub(crate) flags: &'a mut Flags,
+    pub(crate) vitals: &'a mut Vitals,
     pub(crate) pulled: &'a Cell<bool>,
 }
 
 impl<'a> Culprit<'a> {
     pub(crate) fn of<P: Process>(hook: &'static str, cx: &'a mut Context<'_, P>) -> Self {
-        Self { hook, scope: cx.scope, vitals: cx.vitals, flags: cx.flags, pulled: cx.pulled }
+        Self { hook, scope: cx.scope, vitals: cx.vitals, pulled: cx.pulled }
     }
 
     /// It has returned an error.
@@ -56,7 +55,7 @@ impl<'a> Culprit<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn errs(self, message: String) {
-        let Self { hook, scope, vitals, .. } = self;
+        let Self { hook, scope, ref vitals, .. } = self;
         let (process, incidents) = (vitals.address.name(), vitals.address.0.incidents());
         let errors = incidents.errors.fetch_add(1, Relaxed) + 1;
         if incidents.may_log(scope.now()) {
@@ -82,7 +81,7 @@ impl<'a> Culprit<'a> {
     #[cold]
     #[inline(never)]
     pub(crate) fn panicked(self, panic: &(dyn Any + Send)) {
-        let Self { hook, scope, vitals, .. } = self;
+        let Self { hook, scope, ref vitals, .. } = self;
         let (process, incidents) = (vitals.address.name(), vitals.address.0.incidents());
         incidents.panics.fetch_add(1, Relaxed);
         let message = message_of(panic);
@@ -106,7 +105,7 @@ impl<'a> Culprit<'a> {
     }
 
     fn restart(self, restart: &Restart, supervision: Option<&Supervision>, last: Cause) {
-        if self.flags.has(Flags::DYING) {
+        if self.vitals.flags.has(Flags::DYING) {
             return; // What becomes of it has been said.
         }
         let (now, address) = (self.scope.now(), &self.vitals.address);
@@ -119,7 +118,7 @@ impl<'a> Culprit<'a> {
                 rebirth.drops_mail = restart.drops_mail;
                 drop(rebirth);
                 tracing::warn!(process = address.name(), wait_ns = wait, "is to be born again");
-                self.scope.leave(self.vitals, self.flags, Fate::Restart, Arc::new(last));
+                self.scope.leave(self.vitals, Fate::Restart, Arc::new(last));
             }
             None => {
                 drop(rebirth);
@@ -136,9 +135,9 @@ impl<'a> Culprit<'a> {
         if ebrake {
             self.pulled.set(true);
             self.scope.control.brake(address.name(), cause.to_string());
-        } else if !self.flags.has(Flags::DYING) {
+        } else if !self.vitals.flags.has(Flags::DYING) {
             tracing::error!(process = address.name(), %cause, "is given up");
-            self.scope.condemn(self.vitals, self.flags, Arc::new(cause));
+            self.scope.condemn(self.vitals, Arc::new(cause));
             if let Some(fallback) = supervision.and_then(|supervision| supervision.fallback.clone()) {
                 self.scope.start(fallback);
             }

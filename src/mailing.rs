@@ -154,19 +154,19 @@ impl<P: Process> Context<'_, P> {
         let party = self.vitals.party;
         let mail = draft.land(self.scope.stamp(party), party);
         let at = self.route(route.into());
-        self.private.belongings().routed.push((at, mail));
+        self.belongings().routed.push((at, mail));
         self.vitals.address.0.add_errand();
         self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
     }
 
     fn settle_debt(&mut self, thread: u64) {
-        if let Some(belongings) = &mut self.private.0 {
+        if let Some(belongings) = self.known_mut() {
             belongings.owed.retain(|draft| draft.answers() != Some(thread));
         }
     }
 
     fn route(&mut self, route: Cow<'static, str>) -> usize {
-        let routes = &mut self.private.belongings().routes;
+        let routes = &mut self.belongings().routes;
         routes.iter().position(|(known, _)| *known == route).unwrap_or_else(|| {
             routes.push((route, Default::default()));
             routes.len() - 1
@@ -186,7 +186,7 @@ impl<P: Process> Context<'_, P> {
         filter: Filter,
         call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
     ) -> Result<FilterId, DuplicateFilter> {
-        self.private.belongings().filters.add(filter, Handler::Plain(call))
+        self.belongings().filters.add(filter, Handler::Plain(call))
     }
 
     /// Adds a filter on a route of this process's own, for what it [`deliver`](Self::deliver)s.
@@ -200,7 +200,7 @@ impl<P: Process> Context<'_, P> {
         call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
     ) -> Result<FilterId, DuplicateFilter> {
         let at = self.route(route.into());
-        self.private.belongings().routes[at].1.add(filter, Handler::Plain(call))
+        self.belongings().routes[at].1.add(filter, Handler::Plain(call))
     }
 
     /// Calls back for each mail whose body is a `T`, and hands it over typed.
@@ -209,18 +209,18 @@ impl<P: Process> Context<'_, P> {
             Some(body) => call(process, body, cx),
             None => Ok(()),
         };
-        let added = self.private.belongings().filters.add(Filter::new().typed::<T>(), Handler::Typed(Box::new(typed)));
+        let added = self.belongings().filters.add(Filter::new().typed::<T>(), Handler::Typed(Box::new(typed)));
         added.expect("a filter without an id is never a duplicate")
     }
 
     /// Takes a filter away, by its id. It holds at once. `None` when there is none.
     pub fn remove_filter(&mut self, id: &str) -> Option<Filter> {
-        self.private.0.as_mut()?.filters.remove(id)
+        self.known_mut()?.filters.remove(id)
     }
 
     /// All filters of this process's mailbox, in order.
     pub fn filters(&self) -> Vec<(FilterId, &Filter)> {
-        self.private.0.as_ref().map(|belongings| belongings.filters.iter().collect()).unwrap_or_default()
+        self.known().map(|belongings| belongings.filters.iter().collect()).unwrap_or_default()
     }
 }
 

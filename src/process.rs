@@ -17,7 +17,7 @@ use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
 use bevy_ecs::schedule::SystemSet;
 use rand::rngs::Xoshiro256PlusPlus;
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -173,11 +173,21 @@ pub(crate) struct Vitals {
     pub(crate) since: u64,
     /// Index of its group and type on this head.
     pub(crate) lane: u32,
+    pub(crate) flags: Flags,
+    pub(crate) private: Private,
 }
 
-/// Why a process needs a second look before it may live. None set: live. The one byte of the library's own that a tick
-/// reads of each process.
-#[derive(Component, Clone, Copy, PartialEq, Eq, Default)]
+impl Vitals {
+    /// Of one who is yet to be born.
+    pub(crate) fn new(address: Address, lane: u32, since: u64) -> Self {
+        let (party, flags) = (address.0.party, Flags::OVER.and(Flags::ABSENT));
+        Self { address, party, lives_offset: 0, since, lane, flags, private: Private(None) }
+    }
+}
+
+/// Why a process needs a second look before it may live. None set: live. Whoever sets one tells the lane, by
+/// [`Scope::flag`](crate::scope::Scope::flag): no tick looks at the flags of a lane in which nobody has any.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Flags(u8);
 
 impl Flags {
@@ -201,12 +211,6 @@ impl Flags {
         self.0 == 0
     }
 
-    /// Whether none of eight has a flag: one comparison.
-    #[inline(always)]
-    pub(crate) fn are_clear(flags: &[Self; 8]) -> bool {
-        u64::from_ne_bytes(flags.map(|flag| flag.0)) == 0
-    }
-
     /// Whether any of these is set.
     pub(crate) const fn has(self, flags: Self) -> bool {
         self.0 & flags.0 != 0
@@ -226,11 +230,11 @@ impl Flags {
 }
 
 /// All that a hook of a process gets to see, in the World.
-pub(crate) type Row<P> = (&'static mut P, &'static mut Flags, &'static mut Vitals, &'static mut Private<P>);
+pub(crate) type Row<P> = (&'static mut P, &'static mut Vitals);
 
-/// What only a few processes need; one word for those that don't.
-#[derive(Component)]
-pub(crate) struct Private<P: Process>(pub(crate) Option<Box<Belongings<P>>>);
+/// What only a few processes need: `Belongings` of the type of the process. Without its type, so that it takes no column
+/// of its own.
+pub(crate) struct Private(Option<Box<dyn Any + Send + Sync>>);
 
 /// What every mail looks at comes first: a filter, if it is the only one, in 64 bytes. (To have them aligned costs more than it
 /// saves: the allocator then leaves holes between neighbours.)
@@ -255,7 +259,7 @@ pub(crate) struct Belongings<P: Process> {
     pub(crate) family: Option<Arc<Family>>,
     /// What it wants to know of USB devices, which this floor does not know.
     #[cfg(feature = "usb")]
-    pub(crate) usb: Option<Arc<dyn std::any::Any + Send + Sync>>,
+    pub(crate) usb: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What an event calls.
@@ -297,17 +301,31 @@ impl<P: Process> Default for Belongings<P> {
     }
 }
 
-impl<P: Process> Private<P> {
-    /// Drops all that a birth sets up anew. Numbers go on, so that nothing old is taken for something new.
-    pub(crate) fn clear(&mut self) {
-        if let Some(belongings) = &mut self.0 {
-            let Belongings { next_timer, random, .. } = std::mem::take(&mut **belongings);
-            **belongings = Belongings { next_timer, random, ..Belongings::default() };
-        }
+impl Private {
+    /// What a process of this type has, if it has anything.
+    #[inline(always)]
+    pub(crate) fn get<P: Process>(&self) -> Option<&Belongings<P>> {
+        self.0.as_ref()?.downcast_ref()
     }
 
-    pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
-        self.0.get_or_insert_default()
+    /// The same, to change it.
+    #[inline(always)]
+    pub(crate) fn get_mut<P: Process>(&mut self) -> Option<&mut Belongings<P>> {
+        self.0.as_mut()?.downcast_mut()
+    }
+
+    /// The same, made if need be.
+    pub(crate) fn belongings<P: Process>(&mut self) -> &mut Belongings<P> {
+        let belongings = self.0.get_or_insert_with(|| Box::new(Belongings::<P>::default()));
+        belongings.downcast_mut().expect("a process keeps its type")
+    }
+
+    /// Drops all that a birth sets up anew. Numbers go on, so that nothing old is taken for something new.
+    pub(crate) fn clear<P: Process>(&mut self) {
+        if let Some(belongings) = self.get_mut::<P>() {
+            let Belongings { next_timer, random, .. } = std::mem::take(belongings);
+            *belongings = Belongings { next_timer, random, ..Belongings::default() };
+        }
     }
 }
 
@@ -325,12 +343,7 @@ mod tests {
 
     #[test]
     fn what_stands_beside_a_process_stays_small() {
-        assert!(size_of::<Vitals>() <= 40, "{}", size_of::<Vitals>());
-        assert_eq!(size_of::<Flags>(), 1);
-        #[derive(Component)]
-        struct Idle;
-        impl Process for Idle {}
-        assert_eq!(size_of::<Private<Idle>>(), 8);
+        assert!(size_of::<Vitals>() <= 56, "{}", size_of::<Vitals>());
     }
 
     #[test]

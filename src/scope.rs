@@ -60,6 +60,8 @@ pub(crate) struct Lane {
     pub(crate) before: u64,
     /// Whether its lives take so long that the e-brake of others is looked at before each.
     pub(crate) dear: bool,
+    /// Whether any of its processes may have a flag.
+    pub(crate) flagged: bool,
 }
 
 impl Lane {
@@ -280,19 +282,19 @@ impl Scope {
 
     /// Marks a process for death at the end of this tick, and says what becomes of it then. The first cause holds; an end
     /// for good outranks the others.
-    pub(crate) fn leave(&self, vitals: &Vitals, flags: &mut Flags, fate: Fate, cause: Arc<Cause>) {
-        let address = &vitals.address;
-        if flags.has(Flags::OVER) {
+    pub(crate) fn leave(&self, vitals: &mut Vitals, fate: Fate, cause: Arc<Cause>) {
+        if vitals.flags.has(Flags::OVER) {
             return;
         }
-        let leaves = flags.has(Flags::DYING);
+        let leaves = vitals.flags.has(Flags::DYING);
         if leaves && fate != Fate::End {
             return;
         }
+        self.flag(vitals, Flags::DYING);
+        let address = &vitals.address;
         address.0.ends_by(cause);
         address.0.set_fate(fate);
         address.set_run_level(if fate == Fate::Restart { RunLevel::Reboot } else { RunLevel::Cleanup });
-        flags.set(Flags::DYING);
         if !leaves {
             self.leaving.borrow_mut().push(address.entity());
             self.beat.unsettle();
@@ -300,8 +302,19 @@ impl Scope {
     }
 
     /// Marks a process for an end for good.
-    pub(crate) fn condemn(&self, vitals: &Vitals, flags: &mut Flags, cause: Arc<Cause>) {
-        self.leave(vitals, flags, Fate::End, cause);
+    pub(crate) fn condemn(&self, vitals: &mut Vitals, cause: Arc<Cause>) {
+        self.leave(vitals, Fate::End, cause);
+    }
+
+    /// Sets flags on a process, and has its lane look at flags.
+    pub(crate) fn flag(&self, vitals: &mut Vitals, flags: Flags) {
+        vitals.flags.set(flags);
+        self.mind(vitals.lane);
+    }
+
+    /// Has a lane look at flags: one of its processes may have some.
+    pub(crate) fn mind(&self, lane: u32) {
+        self.lanes.borrow_mut()[lane as usize].flagged = true;
     }
 
     /// Has a process of any head started at the end of this tick, by name.
@@ -340,8 +353,8 @@ impl Scope {
     }
 
     /// How often a process has lived.
-    pub(crate) fn lives(&self, vitals: &Vitals, flags: Flags) -> u64 {
-        let runs = if flags.has(Flags::OVER) { 0 } else { self.lane(vitals).runs };
+    pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
+        let runs = if vitals.flags.has(Flags::OVER) { 0 } else { self.lane(vitals).runs };
         vitals.lives_offset.wrapping_add(runs)
     }
 

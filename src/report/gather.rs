@@ -125,11 +125,11 @@ fn groups(head: &mut Runner) -> Vec<GroupReport> {
 }
 
 fn processes(head: &mut Runner) -> Vec<(u64, ProcessReport)> {
-    let mut query = head.world.query::<(&Vitals, &Flags)>();
+    let mut query = head.world.query::<&Vitals>();
     let living: Vec<_> = query
         .iter(&head.world)
-        .filter(|(vitals, flags)| !flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End)
-        .map(|(v, flags)| (v.address.clone(), v.lane, v.lives_offset, flags.has(Flags::OVER)))
+        .filter(|vitals| !vitals.flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End)
+        .map(|v| (v.address.clone(), v.lane, v.lives_offset, v.flags.has(Flags::OVER)))
         .collect();
     let scope = scope::of(&mut head.world);
     let lanes = scope.lanes.borrow();

@@ -31,7 +31,7 @@ impl<P: Process> Context<'_, P> {
     {
         let signals: Vec<Signal> =
             signals.into_iter().map(|signal| signal.try_into()?.bindable()).collect::<Result<_, SignalError>>()?;
-        let bound = &mut self.private.belongings().signals.bound;
+        let bound = &mut self.belongings().signals.bound;
         bound.retain(|(known, _)| !signals.contains(known));
         bound.extend(signals.iter().map(|&signal| (signal, call)));
         self.rebind()
@@ -47,7 +47,7 @@ impl<P: Process> Context<'_, P> {
         SignalError: From<S::Error>,
     {
         let signals: Vec<Signal> = signals.into_iter().map(S::try_into).collect::<Result<_, _>>()?;
-        let bound = &mut self.private.belongings().signals.bound;
+        let bound = &mut self.belongings().signals.bound;
         let before = bound.len();
         bound.retain(|(known, _)| !signals.contains(known));
         let removed = before - bound.len();
@@ -63,7 +63,7 @@ impl<P: Process> Context<'_, P> {
 
     /// Keeps what this process has bound now, for [`restore_signals`](Self::restore_signals).
     pub fn backup_signals(&mut self) {
-        let signals = &mut self.private.belongings().signals;
+        let signals = &mut self.belongings().signals;
         signals.backup = Some(signals.bound.clone());
     }
 
@@ -74,7 +74,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`SignalError::Refused`], when the system refuses.
     pub fn restore_signals(&mut self) -> Result<bool, SignalError> {
-        let signals = &mut self.private.belongings().signals;
+        let signals = &mut self.belongings().signals;
         let Some(backup) = signals.backup.clone() else { return Ok(false) };
         signals.bound = backup;
         self.rebind()?;
@@ -83,7 +83,7 @@ impl<P: Process> Context<'_, P> {
 
     /// Tells the switchboard, and the system.
     fn rebind(&mut self) -> Result<(), SignalError> {
-        let bound = &self.private.belongings().signals.bound;
+        let bound = self.known().map_or(&[][..], |belongings| &belongings.signals.bound);
         let (control, owner) = (&self.scope.control, &self.vitals.address);
         let ours = control.switchboard.bound_by(owner);
         for &signal in ours.iter().filter(|signal| !bound.iter().any(|(known, _)| known == *signal)) {
@@ -96,7 +96,7 @@ impl<P: Process> Context<'_, P> {
 
 /// A process that dies is called for nothing any more.
 pub(crate) fn forget<P: Process>(cx: &mut Context<'_, P>) {
-    let Some(belongings) = &mut cx.private.0 else { return };
+    let Some(belongings) = cx.known_mut() else { return };
     if !std::mem::take(&mut belongings.signals).bound.is_empty() {
         let (control, owner) = (&cx.scope.control, &cx.vitals.address);
         control.switchboard.unbind(None, owner);

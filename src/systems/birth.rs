@@ -9,7 +9,7 @@ use crate::link::{Link, UnknownHead};
 use crate::mail::Mail;
 use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
 use crate::post::{Address, Record};
-use crate::process::{Flags, Private, Process, Vitals, short_name};
+use crate::process::{Process, Vitals, short_name};
 use crate::renewal::Renewal;
 use crate::scope::{self, Scope};
 use crate::settings::{self, Settings, Sorter};
@@ -215,7 +215,7 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     if slot.get::<Autostart>().is_none_or(|autostart| autostart.0) {
         marker::insert(&mut slot, marker);
     }
-    slot.insert((process, Flags::OVER.and(Flags::ABSENT), vitals, Private::<P>(None)));
+    slot.insert((process, vitals));
     Ok(address)
 }
 
@@ -246,7 +246,8 @@ fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Compon
             post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
         };
         let lane = lane_of(scope, group, kind);
-        let vitals = Vitals { party: address.0.party, address, lives_offset: 0, since: scope.now(), lane };
+        let vitals = Vitals::new(address, lane, scope.now());
+        scope.mind(lane);
         Ok((vitals, scope.marker(lane)))
     });
     listed.unwrap_or(Err(Refusal::EntityGone))

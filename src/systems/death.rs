@@ -23,24 +23,22 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Runs when a process of this type is about to leave the World.
 pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
     let scope = lent.bypass_change_detection().scope();
-    let Ok((mut process, mut flags, mut vitals, mut private)) = rows.get_mut(gone.entity) else { return };
-    let (vitals, flags) = (vitals.bypass_change_detection(), flags.bypass_change_detection());
+    let Ok((mut process, mut vitals)) = rows.get_mut(gone.entity) else { return };
+    let vitals = vitals.bypass_change_detection();
     let address = vitals.address.clone();
-    if flags.has(Flags::OVER) {
+    if vitals.flags.has(Flags::OVER) {
         // One that rests, or waits to be born again, has no part in anything but its name.
         if address.0.fate() != Fate::End {
             address.0.set_fate(Fate::End);
-            forget(vitals, *flags, scope);
+            forget(vitals, scope);
         }
         return;
     }
-    flags.set(Flags::DYING);
+    scope.flag(vitals, Flags::DYING);
     address.0.set_fate(Fate::End);
     address.0.ends_by(Arc::new(Cause::Despawned));
-    let pulled = Cell::new(false);
-    let private = private.bypass_change_detection();
-    die(&mut *process, &mut Context { vitals, flags, private, scope, pulled: &pulled });
-    forget(vitals, *flags, scope);
+    die(&mut *process, &mut Context::new(vitals, scope, &Cell::new(false)));
+    forget(vitals, scope);
     end_if_last(scope, &address);
 }
 
@@ -88,14 +86,14 @@ fn announce(scope: &Scope, address: &Address) {
 /// Takes a process whose death has run out of all that concerns the living.
 fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
     bind::forget(cx);
-    let Context { vitals, flags, scope, .. } = cx;
+    let Context { vitals, scope, .. } = cx;
     let entity = vitals.address.entity();
     if let Some(inbox) = vitals.address.0.known_inbox() {
         inbox.clear();
     }
-    vitals.lives_offset = scope.lives(vitals, **flags);
-    flags.clear(Flags::FRESH.and(Flags::BACK).and(Flags::DYING));
-    flags.set(Flags::OVER.and(Flags::ABSENT));
+    vitals.lives_offset = scope.lives(vitals);
+    vitals.flags.clear(Flags::FRESH.and(Flags::BACK).and(Flags::DYING));
+    scope.flag(vitals, Flags::OVER.and(Flags::ABSENT));
     scope.joined.borrow_mut().remove(&entity);
     let group = scope.lane(vitals).group as usize;
     if let Some(waiting) = scope.ringing.borrow_mut().get_mut(group) {
@@ -107,7 +105,7 @@ fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
 }
 
 /// Frees the name of a process that is gone for good, and lists it among the dead.
-fn forget(vitals: &Vitals, flags: Flags, scope: &Scope) {
+fn forget(vitals: &Vitals, scope: &Scope) {
     let address = &vitals.address;
     address.set_run_level(RunLevel::Unset);
     scope.control.post.release(address);
@@ -116,7 +114,7 @@ fn forget(vitals: &Vitals, flags: Flags, scope: &Scope) {
         address: address.clone(),
         kind: scope.kinds.borrow()[address.0.kind as usize].name,
         group: scope.groups.borrow()[scope.lane(vitals).group as usize].key.clone(),
-        lives: scope.lives(vitals, flags),
+        lives: scope.lives(vitals),
     };
     scope.graveyard.borrow_mut().bury(departed);
 }

@@ -19,7 +19,7 @@ impl<P: Process> Context<'_, P> {
         name: impl Into<Subject>,
         call: fn(&mut P, &Event, &mut Context<'_, P>) -> Result,
     ) -> bool {
-        let (name, heard) = (name.into(), &mut self.private.belongings().heard);
+        let (name, heard) = (name.into(), &mut self.belongings().heard);
         let known = heard.iter_mut().find(|(known, _)| *known == name);
         match known {
             Some((_, old)) => {
@@ -35,7 +35,7 @@ impl<P: Process> Context<'_, P> {
 
     /// Calls nobody any more for events of this name. Whether somebody was.
     pub fn remove_event(&mut self, name: &str) -> bool {
-        let Some(belongings) = &mut self.private.0 else { return false };
+        let Some(belongings) = self.known_mut() else { return false };
         let before = belongings.heard.len();
         belongings.heard.retain(|(known, _)| !known.as_str().eq_ignore_ascii_case(name));
         belongings.heard.len() != before
@@ -43,7 +43,7 @@ impl<P: Process> Context<'_, P> {
 
     /// The names of all events that have a callback, in order.
     pub fn events(&self) -> Vec<&str> {
-        self.private.0.iter().flat_map(|belongings| &belongings.heard).map(|(name, _)| name.as_str()).collect()
+        self.known().iter().flat_map(|belongings| &belongings.heard).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Emits an event to this process itself: its callback runs before its next life.
@@ -70,7 +70,7 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let next_tick = cx.scope.next_tick;
     let until = if next_tick { cx.scope.now() } else { u64::MAX };
     for _ in 0..inbox.due(until) {
-        if cx.pulled.get() || cx.flags.has(Flags::DYING) {
+        if cx.pulled.get() || cx.vitals.flags.has(Flags::DYING) {
             return; // What is left is lost with its owner.
         }
         let Some(event) = inbox.pop() else { break };
@@ -78,7 +78,7 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
             heed(notice.signal, process, cx);
             continue;
         }
-        let heard = cx.private.0.as_ref().map_or(&[][..], |belongings| &belongings.heard);
+        let heard = cx.known().map_or(&[][..], |belongings| &belongings.heard);
         match heard.iter().find(|(name, _)| event.is(name)) {
             Some(&(_, call)) => guarded("event", process, cx, |process, cx| call(process, &event, cx)),
             None => unheard(&event, cx),
@@ -92,7 +92,7 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
 /// Runs the callback of a signal. Unbound since it came, it is not for this process any more.
 #[cold]
 fn heed<P: Process>(signal: Signal, process: &mut P, cx: &mut Context<'_, P>) {
-    let bound = cx.private.0.as_ref().map_or(&[][..], |belongings| &belongings.signals.bound);
+    let bound = cx.known().map_or(&[][..], |belongings| &belongings.signals.bound);
     if let Some(&(_, call)) = bound.iter().find(|(known, _)| *known == signal) {
         guarded("signal", process, cx, |process, cx| call(process, signal, cx));
     }

@@ -18,10 +18,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Lends one process and its context to `f`, if it is there.
 pub(crate) fn visit<P: Process>(world: &mut World, entity: Entity, f: impl FnOnce(&mut P, Context<'_, P>)) {
     scope::with(world, entity, |mut entity, scope| {
-        let Some((mut process, mut flags, mut vitals, mut private)) = row::of::<P>(&mut entity) else { return };
-        let flags = flags.bypass_change_detection();
-        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-        f(&mut process, Context { vitals, flags, private, scope, pulled: &Cell::new(false) });
+        let Some((mut process, mut vitals)) = row::of::<P>(&mut entity) else { return };
+        f(&mut process, Context::new(vitals.bypass_change_detection(), scope, &Cell::new(false)));
     });
 }
 
@@ -32,15 +30,11 @@ const SLOW: u64 = 1_000_000_000;
 /// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand.
 pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
     scope::with(world, entity, |mut entity, scope| {
-        let Some(((mut process, mut flags, mut vitals, mut private), renewal)) = row::with_renewal::<P>(&mut entity)
-        else {
-            return;
-        };
-        let flags = flags.bypass_change_detection();
-        let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-        let returns = take_place(vitals, flags, scope);
-        let from = scope.stopwatch();
-        let mut cx = Context { vitals, flags, private, scope, pulled: &Cell::new(false) };
+        let Some(((mut process, mut vitals), renewal)) = row::with_renewal::<P>(&mut entity) else { return };
+        let vitals = vitals.bypass_change_detection();
+        let returns = take_place(vitals, scope);
+        let (from, pulled) = (scope.stopwatch(), Cell::new(false));
+        let mut cx = Context::new(vitals, scope, &pulled);
         if let Some(mut renewal) = renewal.filter(|_| returns) {
             guarded("renewal", &mut *process, &mut cx, |process, _| {
                 if let Some(state) = renewal.renew() {
@@ -59,7 +53,7 @@ pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Opt
 }
 
 /// Counts a process among the living of its group. Whether it returns from a death that a birth was to follow.
-fn take_place(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
+fn take_place(vitals: &mut Vitals, scope: &Scope) -> bool {
     let (address, lane) = (&vitals.address, vitals.lane);
     let (now, runs) = (scope.now(), scope.lanes.borrow()[lane as usize].runs);
     scope.link.live();
@@ -75,8 +69,7 @@ fn take_place(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
     address.set_run_level(RunLevel::Buildup);
     address.0.mailbox.open();
     mailman::follow(address, lane, scope);
-    flags.clear(Flags::OVER);
-    flags.set(Flags::ABSENT);
+    let mut flags = Flags::ABSENT;
     if scope.started.get() {
         flags.set(Flags::FRESH);
         scope.joined.borrow_mut().insert(address.entity(), now);
@@ -84,6 +77,8 @@ fn take_place(vitals: &mut Vitals, flags: &mut Flags, scope: &Scope) -> bool {
     if address.0.known_incidents().is_some_and(|incidents| incidents.meter.lock().is_some()) {
         flags.set(Flags::TIMED);
     }
+    vitals.flags.clear(Flags::OVER);
+    scope.flag(vitals, flags);
     vitals.since = now;
     vitals.lives_offset = vitals.lives_offset.wrapping_sub(runs);
     returns
@@ -104,7 +99,7 @@ fn be_born<P: Process>(process: &mut P, cx: &mut Context<'_, P>, prepared: Optio
     if ready {
         guarded("birth", process, cx, P::birth);
     }
-    if !cx.flags.has(Flags::DYING) {
+    if !cx.vitals.flags.has(Flags::DYING) {
         cx.vitals.address.set_run_level(RunLevel::Run);
     }
 }
@@ -127,7 +122,7 @@ pub(crate) fn prepare<P: Process>(entity: &mut EntityMut<'_>) -> Outcome {
 pub(crate) fn retire<P: Process>(world: &mut World, entity: Entity) {
     visit::<P>(world, entity, |process, mut cx| {
         death::die(process, &mut cx);
-        cx.private.clear();
+        cx.vitals.private.clear::<P>();
     });
 }
 
@@ -139,14 +134,14 @@ pub(crate) fn safe_stop<P: Process>(world: &mut World, entity: Entity) {
 /// Tells the threads of one process to end.
 pub(crate) fn halt<P: Process>(world: &mut World, entity: Entity) {
     visit::<P>(world, entity, |_, cx| {
-        cx.private.0.iter().flat_map(|belongings| &belongings.children).for_each(|child| child.shared.stop());
+        cx.known().iter().flat_map(|belongings| &belongings.children).for_each(|child| child.shared.stop());
     });
 }
 
 /// Tells the threads of one process how often it lives from now on.
 pub(crate) fn regrouped<P: Process>(world: &mut World, entity: Entity, frequency: Frequency) {
     visit::<P>(world, entity, |_, cx| {
-        if let Some(family) = cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref()) {
+        if let Some(family) = cx.known().and_then(|belongings| belongings.family.as_ref()) {
             *family.frequency.lock() = frequency;
             if family.has_ended_threads() {
                 // It was listed where it was before.

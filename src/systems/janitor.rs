@@ -1,7 +1,8 @@
 //! Timers and asks that nobody has answered: which have come due, and their callbacks on their owners.
 
+use crate::context::Context;
 use crate::failure::guarded;
-use crate::process::{Flags, Private, Process, Vitals};
+use crate::process::{Flags, Process, Vitals};
 use crate::scope::{self, Scope};
 use crate::systems::hook::visit;
 use crate::systems::mailman;
@@ -25,9 +26,9 @@ pub(crate) fn ring(world: &mut World) {
     let group = scope::of(world).beat.group() as usize;
     let mut rung = scope::of(world).ringing.borrow_mut().get_mut(group).map(std::mem::take).unwrap_or_default();
     for (entity, timer, due) in rung.drain(..) {
-        let (Some(vitals), Some(flags)) = (world.get::<Vitals>(entity), world.get::<Flags>(entity)) else { continue };
+        let Some(vitals) = world.get::<Vitals>(entity) else { continue };
         let kind = vitals.address.0.kind;
-        if flags.has(Flags::PAUSED.and(Flags::FRESH)) {
+        if vitals.flags.has(Flags::PAUSED.and(Flags::FRESH)) {
             // Nothing runs of a process that is paused or may not yet live: its timers ring in its first tick after that.
             scope::of(world).ringing.borrow_mut()[group].push((entity, timer, due));
             continue;
@@ -68,19 +69,19 @@ pub(crate) fn follow(scope: &Scope, entity: Entity, from: u32, to: u32) {
 pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerId, due: u64) {
     visit::<P>(world, entity, |process, mut cx| {
         let scope = cx.scope;
-        if cx.flags.has(Flags::DYING) || scope.control.is_braked() {
+        if cx.vitals.flags.has(Flags::DYING) || scope.control.is_braked() {
             return;
         }
-        if let Some(ask) = mailman::take_ask(cx.private, |ask| ask.timer == id) {
+        if let Some(ask) = mailman::take_ask(&mut cx, |ask| ask.timer == id) {
             let late = Err(ask.timed_out());
             guarded("ask", process, &mut cx, |process, cx| ask.resolve(late, process, cx));
             return;
         }
-        let Some(mut call) = find(cx.private, id).and_then(|timer| timer.call.take()) else { return };
+        let Some(mut call) = find(&mut cx, id).and_then(|timer| timer.call.take()) else { return };
         guarded("timer", process, &mut cx, &mut call);
-        let Some(timer) = find(cx.private, id) else { return };
+        let Some(timer) = find(&mut cx, id) else { return };
         let Some(period) = timer.period else {
-            cx.private.belongings().timers.retain(|timer| timer.id != id);
+            cx.belongings().timers.retain(|timer| timer.id != id);
             return;
         };
         timer.call = Some(call);
@@ -94,6 +95,6 @@ fn next_due(due: u64, period: u64, scope: &Scope) -> u64 {
     due.saturating_add(period.saturating_mul(passed + 1))
 }
 
-fn find<P: Process>(private: &mut Private<P>, id: TimerId) -> Option<&mut Timer<P>> {
-    private.0.as_mut()?.timers.iter_mut().find(|timer| timer.id == id)
+fn find<'a, P: Process>(cx: &'a mut Context<'_, P>, id: TimerId) -> Option<&'a mut Timer<P>> {
+    cx.known_mut()?.timers.iter_mut().find(|timer| timer.id == id)
 }

@@ -4,7 +4,7 @@ use crate::bell::monotonic;
 use crate::process::{Process, Row};
 use crate::scope::{Lives, Scope};
 use crate::systems::round::Desk;
-use crate::systems::rows::{Rows, recycle};
+use crate::systems::rows::{Manner, Rows, recycle};
 use bevy_ecs::component::{ComponentId, StorageType};
 use bevy_ecs::query::{QueryBuilder, QueryState};
 use bevy_ecs::world::World;
@@ -48,7 +48,7 @@ impl<P: Process> LivesOf<P> {
                 if !self.desk.is_idle() {
                     self.desk.deliver_to(only, scope);
                 }
-                only.live(scope, true);
+                only.live(scope, Manner { dear: true, flagged: true });
             });
         }
         true
@@ -61,7 +61,7 @@ impl<P: Process> LivesOf<P> {
             self.desk.deliver_each(&mut self.rows, world, scope);
             for row in self.rows.iter_mut(world) {
                 watch.lives += 1;
-                Rows::with(row, |row| row.live(scope, watch.dear));
+                Rows::with(row, |row| row.live(scope, watch.manner));
             }
         } else {
             self.desk.locate(world.entities());
@@ -71,7 +71,7 @@ impl<P: Process> LivesOf<P> {
             self.desk.deliver(&mut tables, scope);
             for table in &mut tables {
                 watch.lives += table.processes.len();
-                table.live(scope, watch.dear);
+                table.live(scope, watch.manner);
             }
             self.tables = recycle(tables);
         }
@@ -81,13 +81,12 @@ impl<P: Process> LivesOf<P> {
 
 /// Finds out, now and then, whether the lives of a lane are dear.
 struct Watch {
-    dear: bool,
+    manner: Manner,
     started: Option<u64>,
     lives: usize,
 }
 
-/// Lives that take longer than this are dear: before each, one looks whether another thread has pulled the e-brake.
-/// Before cheap ones, one looks every [`BLOCK`] lives, so that it is seen within a microsecond.
+/// Lives that take longer than this, in nanoseconds, are [`dear`](Manner::dear).
 const DEAR: u64 = 100;
 /// Every so many runs of a lane are timed.
 const SAMPLE: u64 = 64;
@@ -98,7 +97,9 @@ impl Watch {
         let lane = &mut scope.lanes.borrow_mut()[lane as usize];
         let started = (lane.runs.is_multiple_of(SAMPLE)).then(monotonic);
         lane.run(scope.now());
-        Self { dear: lane.dear, started, lives: 0 }
+        // Who has a flag after its life says so again.
+        let manner = Manner { dear: lane.dear, flagged: std::mem::take(&mut lane.flagged) };
+        Self { manner, started, lives: 0 }
     }
 
     #[inline]

@@ -10,7 +10,7 @@ use crate::filter::{Filters, Only};
 use crate::mail::Mail;
 use crate::mailing::Handler;
 use crate::post::Address;
-use crate::process::{Flags, Private, Process, Vitals};
+use crate::process::{Flags, Process, Vitals};
 use crate::scope::{self, Scope};
 use crate::systems::{events, threads};
 use bevy_ecs::world::World;
@@ -26,7 +26,7 @@ pub(super) fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut 
     let pill = cx.scope.control.pill.get();
     for slot in batch.iter_mut() {
         let Some(mail) = slot else { continue };
-        let unwilling = cx.pulled.get() || cx.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);
+        let unwilling = cx.pulled.get() || cx.vitals.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);
         if unwilling || !mail.is_plain() || pill.is_some_and(|pill| mail.subject_is(pill)) {
             read_special(slot.take(), unwilling, process, cx);
             continue;
@@ -57,12 +57,12 @@ fn read_special<P: Process>(mail: Option<Mail>, unwilling: bool, process: &mut P
 /// What waits for the mailman besides mail: what came by routes of the process's own, threads that have ended, events.
 #[inline(never)]
 fn run_errands<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
-    if let Some(belongings) = &mut cx.private.0 {
+    if let Some(belongings) = cx.known_mut() {
         for (route, mail) in std::mem::take(&mut belongings.routed) {
             read(mail, Some(route), process, cx);
         }
     }
-    let family = cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref());
+    let family = cx.known().and_then(|belongings| belongings.family.as_ref());
     if family.is_some_and(|family| family.has_ended_threads()) {
         threads::reap(process, cx);
     }
@@ -105,8 +105,8 @@ fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut 
 /// Hands a reply to whoever waits for it: the process, or one of its threads. Back, when nobody does.
 #[inline(never)]
 fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> Option<Mail> {
-    let Some(ask) = take_ask(cx.private, |ask| ask.thread == mail.thread) else {
-        return match cx.private.0.as_ref().and_then(|belongings| belongings.family.as_ref()) {
+    let Some(ask) = take_ask(cx, |ask| ask.thread == mail.thread) else {
+        return match cx.known().and_then(|belongings| belongings.family.as_ref()) {
             Some(family) => family.answer(mail),
             None => Some(mail),
         };
@@ -118,7 +118,7 @@ fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> O
 
 #[inline(never)]
 fn owe<P: Process>(question: &Mail, cx: &mut Context<'_, P>) {
-    cx.private.belongings().owed.push(question.reply());
+    cx.belongings().owed.push(question.reply());
 }
 
 /// A poison pill.
@@ -132,7 +132,7 @@ fn swallow<P: Process>(pill: &Mail, cx: &mut Context<'_, P>) {
 /// Runs all callbacks that the mail matches; whether there was any.
 #[inline(always)]
 fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
-    let Some(all) = filters(cx.private, route) else { return false };
+    let Some(all) = filters(cx, route) else { return false };
     match all.only(mail) {
         Only::Takes(number, handler) => {
             call(number, handler, mail, route, process, cx);
@@ -145,9 +145,9 @@ fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, 
 
 #[inline(never)]
 fn go_round<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
-    let Some(all) = filters(cx.private, route) else { return false };
+    let Some(all) = filters(cx, route) else { return false };
     let mut round = all.round();
-    while let Some((number, handler)) = filters(cx.private, route).and_then(|all| all.take_next(&mut round, mail)) {
+    while let Some((number, handler)) = filters(cx, route).and_then(|all| all.take_next(&mut round, mail)) {
         call(number, handler, mail, route, process, cx);
     }
     round.matched()
@@ -164,14 +164,14 @@ fn call<P: Process>(
     cx: &mut Context<'_, P>,
 ) {
     guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
-    if let Some(all) = filters(cx.private, route) {
+    if let Some(all) = filters(cx, route) {
         all.give_back(number, handler);
     }
 }
 
 #[inline]
-fn filters<P: Process>(private: &mut Private<P>, route: Option<usize>) -> Option<&mut Filters<Handler<P>>> {
-    let belongings = private.0.as_mut()?;
+fn filters<'a, P: Process>(cx: &'a mut Context<'_, P>, route: Option<usize>) -> Option<&'a mut Filters<Handler<P>>> {
+    let belongings = cx.known_mut()?;
     match route {
         None => Some(&mut belongings.filters),
         Some(route) => belongings.routes.get_mut(route).map(|(_, filters)| filters),
@@ -179,8 +179,8 @@ fn filters<P: Process>(private: &mut Private<P>, route: Option<usize>) -> Option
 }
 
 #[inline(never)]
-pub(crate) fn take_ask<P: Process>(private: &mut Private<P>, which: impl Fn(&Ask<P>) -> bool) -> Option<Ask<P>> {
-    let asks = &mut private.0.as_mut()?.asks;
+pub(crate) fn take_ask<P: Process>(cx: &mut Context<'_, P>, which: impl Fn(&Ask<P>) -> bool) -> Option<Ask<P>> {
+    let asks = &mut cx.known_mut()?.asks;
     let index = asks.iter().position(which)?;
     Some(asks.remove(index))
 }
@@ -194,7 +194,7 @@ fn forward<P: Process>(mail: Mail, cx: &mut Context<'_, P>) {
     for to in scope.forwards.take() {
         match scope.post(draft.copy(to), sender) {
             Ok(_) if question => {
-                cx.private.belongings().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
+                cx.belongings().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
             }
             Ok(_) => {}
             Err(error) => {
@@ -228,7 +228,7 @@ fn unmatched(mail: &Mail, scope: &Scope) {
 pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
     let mut batch = Vec::new();
-    if cx.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
+    if cx.vitals.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
         address.0.mailbox.take(&mut batch, usize::MAX);
         read_all(&mut batch, process, cx);
     }
@@ -255,10 +255,11 @@ pub(crate) fn empty(address: &Address, scope: &Scope) {
 
 /// Nobody waits for the answers to its own questions any more; who waits for answers of its learns that none will come.
 fn settle_debts<P: Process>(reason: &'static str, cx: &mut Context<'_, P>) {
-    let Some(belongings) = &mut cx.private.0 else { return };
+    let Some(belongings) = cx.known_mut() else { return };
     belongings.asks.clear();
+    let owed = std::mem::take(&mut belongings.owed);
     let address = &cx.vitals.address;
-    for debt in std::mem::take(&mut belongings.owed) {
+    for debt in owed {
         let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);
     }
 }

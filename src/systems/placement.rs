@@ -1,11 +1,12 @@
 //! Where processes live: which group and lane a process is in, and how it moves to another.
 
 use crate::budget::{Budget, Meter};
+use crate::context::with_vitals;
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
 use crate::process::{Flags, LifeOf, Process, Vitals, short_name};
 use crate::renewal::Renewal;
-use crate::scope::{self, Change, GroupEntry, Kind, Lane, Scope};
+use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope};
 use crate::supervision::Supervision;
 use crate::systems::stretch::Lay;
 use crate::systems::{death, hook, janitor, life, mailman, marker};
@@ -58,7 +59,7 @@ pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
         return lane as u32;
     }
     scope.ready.borrow_mut().push(Vec::new());
-    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true });
+    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true, flagged: true });
     let lane = lanes.len() as u32 - 1;
     drop(lanes);
     scope.change(Change::Install { group });
@@ -134,20 +135,20 @@ fn ration(mut world: DeferredWorld<'_>, context: HookContext) {
     let Some(budget) = world.get::<Budget>(context.entity).copied() else { return };
     let Some(vitals) = world.get::<Vitals>(context.entity) else { return };
     vitals.address.0.incidents().meter.lock().get_or_insert_with(|| Meter::new(budget)).set(budget);
-    if let Some(mut flags) = world.get_mut::<Flags>(context.entity) {
-        let flags = flags.bypass_change_detection();
-        flags.clear(Flags::TIMED);
+    if let Some(mut vitals) = world.get_mut::<Vitals>(context.entity) {
+        let vitals = vitals.bypass_change_detection();
+        vitals.flags.clear(Flags::TIMED);
         if !budget.is_none() {
-            flags.set(Flags::TIMED);
+            vitals.flags.set(Flags::TIMED);
         }
+        let lane = vitals.lane;
+        world.resource_mut::<Lent>().scope().mind(lane);
     }
 }
 
 fn regroup(world: &mut World, entity: Entity) {
-    let (Some(flags), Some(vitals)) = (world.get::<Flags>(entity).copied(), world.get::<Vitals>(entity)) else {
-        return;
-    };
-    let from = vitals.lane;
+    let Some(vitals) = world.get::<Vitals>(entity) else { return };
+    let (flags, from) = (vitals.flags, vitals.lane);
     if flags.has(Flags::OVER) {
         // It finds its place anew when it is born.
         let marker = scope::of(world).marker(from);
@@ -173,16 +174,16 @@ fn regroup(world: &mut World, entity: Entity) {
         let groups = scope.groups.borrow();
         (groups[left.group as usize].marker, groups[group as usize].marker)
     };
-    let mut process = world.entity_mut(entity);
-    if let Ok((mut vitals, mut flags)) = process.get_components_mut::<(&mut Vitals, &mut Flags)>() {
-        if !flags.has(Flags::ABSENT) {
+    with_vitals(world, entity, |vitals, scope| {
+        if !vitals.flags.has(Flags::ABSENT) {
             vitals.since = left.last;
         }
         vitals.lives_offset = vitals.lives_offset.wrapping_add(left.runs).wrapping_sub(runs);
         vitals.lane = to;
-        flags.clear(Flags::BACK);
-        flags.set(Flags::FRESH.and(Flags::ABSENT));
-    }
+        vitals.flags.clear(Flags::BACK);
+        scope.flag(vitals, Flags::FRESH.and(Flags::ABSENT));
+    });
+    let mut process = world.entity_mut(entity);
     process.remove_by_id(old);
     marker::insert(&mut process, new);
     follow_mail(world, entity);

@@ -88,20 +88,21 @@ pub(crate) fn carry_out(world: &mut World, entity: Entity, request: Request) {
 
 /// Whether nothing of it runs; `None` when it is no process of this World.
 fn is_over(world: &World, entity: Entity) -> Option<bool> {
-    let (vitals, flags) = (world.get::<Vitals>(entity)?, world.get::<Flags>(entity)?);
+    let vitals = world.get::<Vitals>(entity)?;
+    let is_over = vitals.flags.has(Flags::OVER);
     // One whose component was taken away is over for good.
-    (!flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End).then(|| flags.has(Flags::OVER))
+    (!is_over || vitals.address.0.fate() != Fate::End).then_some(is_over)
 }
 
 fn stop(world: &mut World, entity: Entity, fate: Fate, cause: Arc<Cause>) {
-    with_vitals(world, entity, |vitals, flags, scope| {
+    with_vitals(world, entity, |vitals, scope| {
         let address = &vitals.address;
-        if flags.has(Flags::OVER) && address.0.fate() == Fate::Restart {
+        if vitals.flags.has(Flags::OVER) && address.0.fate() == Fate::Restart {
             // It waits to be born again: not any more.
             rest(address);
             mailman::empty(address, scope);
         }
-        scope.leave(vitals, flags, fate, cause);
+        scope.leave(vitals, fate, cause);
     });
 }
 
@@ -193,8 +194,8 @@ fn settle_in(world: &mut World, entity: Entity, kind: u32) {
 /// Runs the deaths of these processes, in this order, and frees the entities of those that are not to come back.
 pub(crate) fn bury(world: &mut World, dying: impl IntoIterator<Item = Entity>) {
     for entity in dying {
-        let (Some(vitals), Some(flags)) = (world.get::<Vitals>(entity), world.get::<Flags>(entity)) else { continue };
-        if flags.has(Flags::OVER) {
+        let Some(vitals) = world.get::<Vitals>(entity) else { continue };
+        if vitals.flags.has(Flags::OVER) {
             continue; // It has gone along with another.
         }
         match vitals.address.0.fate() {
@@ -265,8 +266,8 @@ fn leave_with(world: &mut World, names: Vec<String>, dependency: String) -> Vec<
     let all = dependents(world, names);
     let cause = Arc::new(Cause::WithDependency { dependency });
     for address in &all {
-        with_vitals(world, address.entity(), |vitals, flags, scope| {
-            scope.leave(vitals, flags, Fate::Restart, cause.clone());
+        with_vitals(world, address.entity(), |vitals, scope| {
+            scope.leave(vitals, Fate::Restart, cause.clone());
         });
     }
     all
@@ -275,11 +276,11 @@ fn leave_with(world: &mut World, names: Vec<String>, dependency: String) -> Vec<
 /// All of this World that live and depend on processes of these names, on those that do, and so on; who dies first comes
 /// first.
 fn dependents(world: &mut World, mut names: Vec<String>) -> Vec<Address> {
-    let mut query = world.query::<(&Vitals, &Flags, &Depends)>();
+    let mut query = world.query::<(&Vitals, &Depends)>();
     let all: Vec<(Address, Depends)> = query
         .iter(world)
-        .filter(|(_, flags, _)| !flags.has(Flags::OVER))
-        .map(|(vitals, _, depends)| (vitals.address.clone(), depends.clone()))
+        .filter(|(vitals, _)| !vitals.flags.has(Flags::OVER))
+        .map(|(vitals, depends)| (vitals.address.clone(), depends.clone()))
         .collect();
     let mut found: Vec<Address> = Vec::new();
     while let Some(name) = names.pop() {
@@ -320,7 +321,7 @@ pub(crate) fn cancel_all(world: &mut World) {
     let waiting = std::mem::take(&mut *scope.nursery.borrow_mut());
     scope.control.pending.fetch_sub(waiting.len(), Relaxed);
     for Reverse(Expected { entity, .. }) in waiting {
-        with_vitals(world, entity, |vitals, _, scope| {
+        with_vitals(world, entity, |vitals, scope| {
             if vitals.address.0.fate() == Fate::Restart {
                 rest(&vitals.address);
                 mailman::empty(&vitals.address, scope);

@@ -130,9 +130,9 @@ fn visit(visits: &mut Vec<Visit>, begun: usize, entity: Entity) -> &mut Visit {
 /// Whether mail may be read there in this round. If not now, it is looked at again.
 #[inline(always)]
 fn may_read_at<P: Process>(rows: &mut Rows<'_, P>, row: usize, scope: &Scope) -> bool {
-    let (flags, vitals) = (rows.flags[row], &rows.vitals[row]);
-    let may = flags.is_clear() || may_read(vitals, flags, scope);
-    if !may && !flags.has(Flags::DYING) {
+    let vitals = &rows.vitals[row];
+    let may = vitals.flags.is_clear() || may_read(vitals, scope);
+    if !may && !vitals.flags.has(Flags::DYING) {
         scope.list_ready(vitals.lane, vitals.address.entity());
     }
     may
@@ -152,22 +152,21 @@ fn empty<P: Process>(batch: &mut Vec<Option<Mail>>, rows: &Rows<'_, P>, row: usi
 /// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
 #[inline(always)]
 fn read<P: Process>(batch: &mut Vec<Option<Mail>>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
-    let (vitals, flags) = (&mut rows.vitals[row], &mut rows.flags[row]);
-    if !flags.is_clear() && !may_read(vitals, *flags, scope) || scope.control.is_braked() {
+    let vitals = &mut rows.vitals[row];
+    if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
         if vitals.address.0.mailbox.give_back(batch) {
             scope.list_ready(vitals.lane, vitals.address.entity());
         }
         return;
     }
-    let (private, pulled) = (&mut rows.privates[row], Cell::new(false));
-    read_all(batch, &mut rows.processes[row], &mut Context { vitals, flags, private, scope, pulled: &pulled });
+    read_all(batch, &mut rows.processes[row], &mut Context::new(vitals, scope, &Cell::new(false)));
 }
 
 /// The second look at a process with a flag. Nothing runs of one that is paused or may not yet live: its mail waits.
 #[cold]
-fn may_read(vitals: &Vitals, flags: Flags, scope: &Scope) -> bool {
-    let too_early = || flags.has(Flags::FRESH) && scope.joined_too_late(vitals.address.entity());
-    !flags.has(Flags::DYING.and(Flags::PAUSED)) && !too_early()
+fn may_read(vitals: &Vitals, scope: &Scope) -> bool {
+    let too_early = || vitals.flags.has(Flags::FRESH) && scope.joined_too_late(vitals.address.entity());
+    !vitals.flags.has(Flags::DYING.and(Flags::PAUSED)) && !too_early()
 }
 
 /// Takes what was sent before this tick. Whether more waits.

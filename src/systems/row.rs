@@ -12,8 +12,7 @@ type Item<'a, Q> = <Q as QueryData>::Item<'a, 'static>;
 
 /// All that a hook sees, if the entity is a process of this type.
 pub(crate) fn of<'a, P: Process>(entity: &'a mut EntityMut<'_>) -> Option<Item<'a, Row<P>>> {
-    // SAFETY: no two are of one type. `Flags`, `Vitals` and `Private<P>` are types of this crate that are no processes, as
-    // `P` is, and differ among themselves.
+    // SAFETY: no two are of one type. `Vitals` is a type of this crate that is no process, as `P` is.
     unsafe { entity.get_components_mut_unchecked::<Row<P>>() }.ok()
 }
 
@@ -29,7 +28,7 @@ pub(crate) fn with_renewal<'a, P: Process>(
 mod tests {
     use super::*;
     use crate::post::tests::address;
-    use crate::process::{Flags, Private, Vitals};
+    use crate::process::{Flags, Vitals};
     use bevy_ecs::component::Component;
     use bevy_ecs::world::World;
 
@@ -38,25 +37,24 @@ mod tests {
     impl Process for Text {}
 
     fn vitals() -> Vitals {
-        let address = address("p", 0);
-        Vitals { party: address.0.party, address, lives_offset: 7, since: 8, lane: 9 }
+        Vitals::new(address("p", 0), 9, 8)
     }
 
     #[test]
     fn each_is_borrowed_for_itself() {
         let mut world = World::new();
-        let rest = (Flags::OVER, vitals(), Private::<Text>(None), Renewal::<Text>::default_state());
+        let rest = (vitals(), Renewal::<Text>::default_state());
         let entity = world.spawn((Text("old".into()), rest)).id();
         let mut row = world.entity_mut(entity).into_mutable();
-        let ((mut text, mut flags, mut vitals, mut private), renewal) = with_renewal::<Text>(&mut row).unwrap();
+        let ((mut text, mut vitals), renewal) = with_renewal::<Text>(&mut row).unwrap();
         *text = renewal.unwrap().renew().unwrap();
-        flags.clear(Flags::OVER);
+        vitals.flags.clear(Flags::OVER.and(Flags::ABSENT));
         vitals.lane += 1;
-        private.belongings().next_timer = 3;
-        let (mut text, flags, vitals, private) = of::<Text>(&mut row).unwrap();
-        assert!(flags.is_clear() && text.0.is_empty());
+        vitals.private.belongings::<Text>().next_timer = 3;
+        let (mut text, vitals) = of::<Text>(&mut row).unwrap();
+        assert!(vitals.flags.is_clear() && text.0.is_empty());
         text.0.push_str("new");
-        assert_eq!((vitals.lane, private.0.as_ref().unwrap().next_timer), (10, 3));
+        assert_eq!((vitals.lane, vitals.private.get::<Text>().unwrap().next_timer), (10, 3));
         assert_eq!(world.get::<Text>(entity).unwrap().0, "new");
     }
 
@@ -64,11 +62,11 @@ mod tests {
     fn one_that_lacks_something_is_no_process() {
         let mut world = World::new();
         world.register_component::<Renewal<Text>>();
-        let entity = world.spawn((Text("old".into()), Flags::OVER, Private::<Text>(None))).id();
+        let entity = world.spawn(Text("old".into())).id();
         world.register_component::<Vitals>();
         let mut row = world.entity_mut(entity).into_mutable();
         assert!(of::<Text>(&mut row).is_none() && with_renewal::<Text>(&mut row).is_none());
-        let mut whole = world.spawn((Text::default(), Flags::OVER, vitals(), Private::<Text>(None))).into_mutable();
+        let mut whole = world.spawn((Text::default(), vitals())).into_mutable();
         let (_, renewal) = with_renewal::<Text>(&mut whole).unwrap();
         assert!(renewal.is_none());
     }

@@ -17,11 +17,11 @@ use std::time::Duration;
 /// Motors off: `safe_stop` of every process of this World, the oldest first.
 pub(crate) fn safe_stop_all(world: &mut World) {
     let mut living: Vec<_> = {
-        let mut query = world.query::<(&Vitals, &Flags)>();
+        let mut query = world.query::<&Vitals>();
         query
             .iter(world)
-            .filter(|(_, flags)| !flags.has(Flags::OVER))
-            .map(|(vitals, _)| (vitals.address.0.birth, vitals.address.entity(), vitals.address.0.kind))
+            .filter(|vitals| !vitals.flags.has(Flags::OVER))
+            .map(|vitals| (vitals.address.0.birth, vitals.address.entity(), vitals.address.0.kind))
             .collect()
     };
     living.sort_unstable_by_key(|&(birth, ..)| birth);
@@ -41,9 +41,9 @@ pub(crate) struct Tie {
 
 /// Those that live in this World.
 pub(crate) fn ties(world: &mut World) -> Vec<Tie> {
-    let mut query = world.query::<(&Vitals, &Flags, Option<&Depends>)>();
-    let living = query.iter(world).filter(|(_, flags, _)| !flags.has(Flags::OVER));
-    let tie = |(vitals, _, depends): (&Vitals, &Flags, Option<&Depends>)| {
+    let mut query = world.query::<(&Vitals, Option<&Depends>)>();
+    let living = query.iter(world).filter(|(vitals, _)| !vitals.flags.has(Flags::OVER));
+    let tie = |(vitals, depends): (&Vitals, Option<&Depends>)| {
         let record = &vitals.address.0;
         let needs = depends.iter().flat_map(|depends| depends.names()).map(str::to_ascii_lowercase).collect();
         Tie { birth: record.birth, name: record.name.to_ascii_lowercase(), bound: record.bound, needs }
@@ -75,19 +75,21 @@ pub(crate) struct Doomed {
 /// Condemns every process of this World but a few. Each must be given to [`end`].
 pub(crate) fn condemn(world: &mut World, exempt: &HashSet<u64>, cause: &Arc<Cause>) -> Vec<Doomed> {
     rebirth::cancel_all(world);
-    let mut query = world.query::<(&Vitals, &mut Flags)>();
-    let mut doomed = Vec::new();
-    for (vitals, mut flags) in query.iter_mut(world) {
-        let (address, entity) = (&vitals.address, vitals.address.entity());
-        if flags.has(Flags::OVER) || exempt.contains(&address.0.birth) {
-            continue; // One that rests stays at rest.
-        }
-        address.0.ends_by(cause.clone());
-        address.0.set_fate(Fate::End);
-        flags.set(Flags::DYING);
-        address.set_run_level(RunLevel::Cleanup);
-        doomed.push(Doomed { rank: address.0.rank.load(Relaxed), birth: address.0.birth, entity });
-    }
+    let mut query = world.query::<&mut Vitals>();
+    let doomed: Vec<Doomed> = scope::lend(world, |world, scope| {
+        let all = query.iter_mut(world).filter_map(|mut vitals| {
+            if vitals.flags.has(Flags::OVER) || exempt.contains(&vitals.address.0.birth) {
+                return None; // One that rests stays at rest.
+            }
+            scope.flag(&mut vitals, Flags::DYING);
+            let (address, entity) = (&vitals.address, vitals.address.entity());
+            address.0.ends_by(cause.clone());
+            address.0.set_fate(Fate::End);
+            address.set_run_level(RunLevel::Cleanup);
+            Some(Doomed { rank: address.0.rank.load(Relaxed), birth: address.0.birth, entity })
+        });
+        all.collect()
+    });
     let mut leaving = scope::of(world).leaving.borrow_mut();
     if !leaving.is_empty() {
         let ending: EntityHashSet = doomed.iter().map(|one| one.entity).collect();

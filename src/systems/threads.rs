@@ -38,7 +38,7 @@ impl<P: Process> Context<'_, P> {
     pub fn add_child(&mut self, child: ChildThread) -> Result {
         let family = self.family();
         self.scope.has_threads.set(true);
-        let children = &mut self.private.belongings().children;
+        let children = &mut self.belongings().children;
         if children.iter().any(|known| known.is_called(&child.name) && !known.shared.has_ended()) {
             Err(DuplicateThread { owner: family.owner.name().to_owned(), thread: child })?;
         } else {
@@ -63,7 +63,7 @@ impl<P: Process> Context<'_, P> {
 
     fn start_child(&mut self, at: usize) -> Result {
         let family = self.family();
-        let child = &mut self.private.belongings().children[at];
+        let child = &mut self.belongings().children[at];
         if child.start(&family)? {
             self.vitals.address.0.incidents().threads.lock().started += 1;
         }
@@ -78,7 +78,7 @@ impl<P: Process> Context<'_, P> {
         for child in process.threads() {
             self.add_child(child)?;
         }
-        for at in 0..self.private.belongings().children.len() {
+        for at in 0..self.belongings().children.len() {
             self.start_child(at)?;
         }
         Ok(())
@@ -90,7 +90,7 @@ impl<P: Process> Context<'_, P> {
     /// [`UnknownThread`] when there is none of this name.
     pub fn stop_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
         let at = self.find_child(name)?;
-        self.private.belongings().children[at].shared.stop();
+        self.belongings().children[at].shared.stop();
         Ok(())
     }
 
@@ -100,14 +100,14 @@ impl<P: Process> Context<'_, P> {
     /// [`UnknownThread`] when there is none of this name.
     pub fn wake_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
         let at = self.find_child(name)?;
-        self.private.belongings().children[at].shared.wake_up();
+        self.belongings().children[at].shared.wake_up();
         Ok(())
     }
 
     /// All threads of this process, as they were added. Those that have ended are reaped before the next life.
     #[must_use]
     pub fn threads(&self) -> Vec<ThreadInfo> {
-        self.private.0.iter().flat_map(|belongings| &belongings.children).map(Child::info).collect()
+        self.known().iter().flat_map(|belongings| &belongings.children).map(Child::info).collect()
     }
 
     /// One thread of this process.
@@ -125,11 +125,11 @@ impl<P: Process> Context<'_, P> {
     /// [`UnknownThread`] when there is none of this name.
     pub fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
         let at = self.find_child(name)?;
-        let child = &self.private.belongings().children[at];
+        let child = &self.belongings().children[at];
         if matches!(child.shared.progress(), Progress::Running) {
             return Ok(Removal::StillRunning);
         }
-        let child = self.private.belongings().children.remove(at);
+        let child = self.belongings().children.remove(at);
         self.account(child);
         Ok(Removal::Removed)
     }
@@ -151,7 +151,7 @@ impl<P: Process> Context<'_, P> {
     }
 
     fn find_child(&mut self, name: &str) -> Result<usize, UnknownThread> {
-        let at = self.private.belongings().children.iter().rposition(|child| child.is_called(name));
+        let at = self.belongings().children.iter().rposition(|child| child.is_called(name));
         at.ok_or_else(|| self.unknown_thread(name))
     }
 
@@ -164,7 +164,7 @@ impl<P: Process> Context<'_, P> {
     fn family(&mut self) -> Arc<Family> {
         self.vitals.address.0.add_errand();
         let (address, control, frequency) = (self.vitals.address.clone(), self.scope.control.clone(), self.frequency());
-        self.private.belongings().family.get_or_insert_with(|| Family::new(address, control, frequency)).clone()
+        self.belongings().family.get_or_insert_with(|| Family::new(address, control, frequency)).clone()
     }
 
     /// Takes note of how a thread has ended, if it was ever started. What its owner's supervision is to answer comes back.
@@ -255,7 +255,7 @@ impl<P: Process> Context<'_, P> {
     /// All locks of this process, and who holds them.
     #[must_use]
     pub fn locks(&self) -> Vec<LockInfo> {
-        let family = self.private.0.as_ref().and_then(|belongings| belongings.family.as_ref());
+        let family = self.known().and_then(|belongings| belongings.family.as_ref());
         family.map(|family| family.locks.list()).unwrap_or_default()
     }
 }
@@ -283,16 +283,11 @@ impl Wake for Flag {
 /// The janitor's part: takes note of the threads that have ended.
 #[cold]
 pub(crate) fn reap<P: Process>(_: &mut P, cx: &mut Context<'_, P>) {
-    let ended: Vec<Child> = cx
-        .private
-        .belongings()
-        .children
-        .extract_if(.., |child| child.running.is_some() && child.shared.has_ended())
-        .collect();
+    let ended: Vec<Child> =
+        cx.belongings().children.extract_if(.., |child| child.running.is_some() && child.shared.has_ended()).collect();
     for child in ended {
         let supervised = cx.account(child);
-        let (scope, vitals, pulled) = (cx.scope, &*cx.vitals, cx.pulled);
-        let culprit = Culprit { hook: "thread", scope, vitals, flags: cx.flags, pulled };
+        let culprit = Culprit::of("thread", cx);
         match supervised {
             Some(Progress::Failed(message)) => culprit.errs(message),
             Some(Progress::Panicked(message)) => culprit.panicked(&message),
@@ -304,7 +299,7 @@ pub(crate) fn reap<P: Process>(_: &mut P, cx: &mut Context<'_, P>) {
 /// The end of all threads, before their owner's death: they are told, and waited for as long as a death may take. Who has
 /// not ended then is named.
 pub(crate) fn end_all<P: Process>(cx: &mut Context<'_, P>) {
-    let Some(Belongings { children, family: Some(family), .. }) = cx.private.0.as_deref_mut() else { return };
+    let Some(Belongings { children, family: Some(family), .. }) = cx.known_mut() else { return };
     let (children, family) = (std::mem::take(children), family.clone());
     children.iter().for_each(|child| child.shared.stop());
     let awaited: Vec<Arc<Shared>> = children

@@ -40,7 +40,7 @@ impl<P: Process> Context<'_, P> {
 
     /// Asks for no more events of devices. The threads of pings go on, and ping nobody.
     pub fn unwatch_usb(&mut self) {
-        if let Some(belongings) = &mut self.private.0 {
+        if let Some(belongings) = self.known_mut() {
             belongings.usb = None;
         }
     }
@@ -72,7 +72,7 @@ impl<P: Process> Context<'_, P> {
     }
 
     fn known_usb_watch(&self) -> Option<Arc<Watch>> {
-        self.private.0.as_ref()?.usb.clone()?.downcast().ok()
+        self.known()?.usb.clone()?.downcast().ok()
     }
 
     fn usb_watch(&mut self) -> Arc<Watch> {
@@ -85,7 +85,7 @@ impl<P: Process> Context<'_, P> {
             required: AtomicBool::new(false),
             wanted: Mutex::default(),
         });
-        self.private.belongings().usb = Some(watch.clone());
+        self.belongings().usb = Some(watch.clone());
         watch
     }
 }
@@ -279,14 +279,14 @@ impl Watch {
 /// A process that can't do without USB has to.
 fn fail<P: Process>(world: &mut World, entity: Entity, message: String) {
     visit::<P>(world, entity, |process, mut cx| {
-        if cx.flags.has(Flags::DYING.and(Flags::OVER)) {
+        if cx.vitals.flags.has(Flags::DYING.and(Flags::OVER)) {
             return;
         }
         let told = message.clone();
         guarded("usb", process, &mut cx, move |_, _| Err(told.into()));
-        if !cx.flags.has(Flags::DYING) {
+        if !cx.vitals.flags.has(Flags::DYING) {
             let cause = Cause::Failed { process: cx.name().to_owned(), hook: "usb".into(), message };
-            cx.scope.condemn(cx.vitals, cx.flags, Arc::new(cause));
+            cx.scope.condemn(cx.vitals, Arc::new(cause));
         }
     });
 }

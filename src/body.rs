@@ -43,6 +43,12 @@ impl Body {
         Self(Value::new(value))
     }
 
+    /// Whether its value stands in place and has nothing to give back.
+    #[inline(always)]
+    pub(crate) fn needs_no_drop(&self) -> bool {
+        self.0.needs_no_drop()
+    }
+
     /// Whether it carries nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

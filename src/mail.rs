@@ -290,6 +290,12 @@ impl Mail {
         self.flags.has(Flags::QUESTION)
     }
 
+    /// Whether it holds nothing that has to be given back: most mail is so.
+    #[inline(always)]
+    pub(crate) fn needs_no_drop(&self) -> bool {
+        self.extras.is_none() && self.body.needs_no_drop()
+    }
+
     /// Whether nobody waits for it or for its reply.
     #[inline(always)]
     pub(crate) fn is_plain(&self) -> bool {

@@ -3,7 +3,7 @@
 use crate::context::{Context, UnknownProcess};
 use crate::control::DeadLetter;
 use crate::draft::{Content, Draft, Nothing, Stamp};
-use crate::filter::{DuplicateFilter, Filter, FilterId};
+use crate::filter::{Callback, DuplicateFilter, Filter, FilterId};
 use crate::mail::Mail;
 use crate::mailbox::{Dropped, MailCount};
 use crate::party::Party;
@@ -25,6 +25,16 @@ use std::time::Duration;
 pub(crate) enum Handler<P: Process> {
     Plain(fn(&mut P, &Mail, &mut Context<'_, P>) -> Result),
     Typed(Box<dyn Fn(&mut P, &Mail, &mut Context<'_, P>) -> Result + Send + Sync>),
+}
+
+impl<P: Process> Callback for Handler<P> {
+    #[inline(always)]
+    fn copy(&self) -> Option<Self> {
+        match self {
+            Self::Plain(call) => Some(Self::Plain(*call)),
+            Self::Typed(_) => None,
+        }
+    }
 }
 
 impl<P: Process> Handler<P> {

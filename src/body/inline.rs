@@ -76,6 +76,11 @@ impl Value {
         Self { kind: &Of::<T>::KIND, room }
     }
 
+    #[inline(always)]
+    pub(super) fn needs_no_drop(&self) -> bool {
+        self.kind.drop.is_none()
+    }
+
     #[inline]
     pub(super) fn is<T: Any>(&self) -> bool {
         self.kind.id == TypeId::of::<T>()

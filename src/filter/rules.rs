@@ -26,11 +26,17 @@ struct Rule<C> {
     callback: Option<C>,
 }
 
+/// What a filter calls.
+pub(crate) trait Callback: Sized {
+    /// The same once more, where that costs nothing: it need not be taken out of its filter to be run.
+    fn copy(&self) -> Option<Self>;
+}
+
 /// What becomes of a mail where there is one filter at most.
 #[derive(Debug)]
 pub(crate) enum Only<C> {
-    /// It goes to this callback, of the filter of this number.
-    Takes(u32, C),
+    /// It goes to this callback, which is a copy or goes back into the filter of this number.
+    Takes(Option<u32>, C),
     /// It goes to none.
     Leaves,
     /// There are more filters.
@@ -54,7 +60,7 @@ impl<C> Default for Filters<C> {
     }
 }
 
-impl<C> Filters<C> {
+impl<C: Callback> Filters<C> {
     /// Adds a filter behind all others.
     pub(crate) fn add(&mut self, filter: Filter, callback: C) -> Result<FilterId, DuplicateFilter> {
         let number = self.added;
@@ -88,7 +94,10 @@ impl<C> Filters<C> {
         match &mut *self.rules {
             [] => Only::Leaves,
             [rule] if !rule.filter.matches(mail) => Only::Leaves,
-            [rule] => rule.callback.take().map_or(Only::Leaves, |callback| Only::Takes(rule.number, callback)),
+            [rule] => match rule.callback.as_ref().and_then(C::copy) {
+                Some(copy) => Only::Takes(None, copy),
+                None => rule.callback.take().map_or(Only::Leaves, |callback| Only::Takes(Some(rule.number), callback)),
+            },
             _ => Only::OneOfMany,
         }
     }
@@ -157,6 +166,12 @@ mod tests {
     use super::*;
     use crate::filter::{Pattern, regex};
     use crate::mail::tests::mail;
+
+    impl Callback for u32 {
+        fn copy(&self) -> Option<Self> {
+            self.is_multiple_of(2).then_some(*self)
+        }
+    }
 
     fn next(filters: &mut Filters<u32>, round: &mut Round, mail: &Mail) -> Option<u32> {
         let (number, callback) = filters.take_next(round, mail)?;

@@ -38,7 +38,13 @@ pub(super) fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut 
             slot.take().into_iter().for_each(|mail| forward(mail, cx));
         }
     }
-    batch.clear();
+    // Most mail holds nothing that has to be given back: to look once takes a third of what it takes to drop it.
+    while batch.last().is_some_and(|slot| slot.as_ref().is_none_or(Mail::needs_no_drop)) {
+        std::mem::forget(batch.pop());
+    }
+    if !batch.is_empty() {
+        batch.clear();
+    }
     if cx.vitals.address.0.has_errands() {
         run_errands(process, cx);
     }
@@ -148,15 +154,15 @@ fn go_round<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: 
     let Some(all) = filters(cx, route) else { return false };
     let mut round = all.round();
     while let Some((number, handler)) = filters(cx, route).and_then(|all| all.take_next(&mut round, mail)) {
-        call(number, handler, mail, route, process, cx);
+        call(Some(number), handler, mail, route, process, cx);
     }
     round.matched()
 }
 
-/// One callback. It has been taken out of its filter, which it may remove, and goes back there.
+/// One callback. Where it has been taken out of its filter, which it may remove, it goes back there.
 #[inline(always)]
 fn call<P: Process>(
-    number: u32,
+    number: Option<u32>,
     handler: Handler<P>,
     mail: &Mail,
     route: Option<usize>,
@@ -164,7 +170,9 @@ fn call<P: Process>(
     cx: &mut Context<'_, P>,
 ) {
     guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
-    if let Some(all) = filters(cx, route) {
+    if let Some(number) = number
+        && let Some(all) = filters(cx, route)
+    {
         all.give_back(number, handler);
     }
 }

@@ -26,10 +26,10 @@ const BUDGET: usize = 1000;
 pub(crate) struct Desk {
     /// Who has mail. Empty between ticks.
     whom: Vec<Entity>,
-    /// The same, and where each stands in its table.
-    places: Vec<(Entity, usize)>,
     /// The visits of this round, and behind them spare ones.
     visits: Vec<Visit>,
+    /// How many visits.
+    begun: usize,
 }
 
 /// What was in one mailbox when the round began.
@@ -59,38 +59,52 @@ impl Desk {
 
     /// Looks up where those who have mail stand. The dead are passed over.
     pub(crate) fn locate(&mut self, entities: &Entities) {
-        let place = |entity| Some((entity, entities.get_spawned(entity).ok()?.table_row.index()));
-        self.places.extend(self.whom.drain(..).filter_map(place));
+        self.begun = 0;
+        for entity in self.whom.drain(..) {
+            if let Ok(place) = entities.get_spawned(entity) {
+                visit(&mut self.visits, self.begun, entity).row = place.table_row.index();
+                self.begun += 1;
+            }
+        }
     }
 
     /// The whole round in a lane of one process.
     #[inline(always)]
     pub(crate) fn deliver_to<P: Process>(&mut self, only: &mut Rows<'_, P>, scope: &Scope) {
-        let entity = only.entity(0);
-        let listed = self.whom.contains(&entity);
-        self.whom.clear();
-        if listed && may_read_at(only, 0, scope) {
-            let visit = visit(&mut self.visits, 0, entity);
-            empty(&mut visit.batch, only, 0, scope);
-            read(&mut visit.batch, only, 0, scope);
+        if self.take(&only.vitals[0], scope) {
+            read(&mut self.visits[0].batch, only, 0, scope);
         }
+    }
+
+    /// Empties the mailbox of the one process of a lane, if it is that which has mail. Not inlined: lanes of one process
+    /// are many, and run one after another.
+    #[inline(never)]
+    fn take(&mut self, vitals: &Vitals, scope: &Scope) -> bool {
+        let entity = vitals.address.entity();
+        let takes = self.whom.contains(&entity) && may_read_now(vitals, scope);
+        self.whom.clear();
+        if takes {
+            empty(&mut visit(&mut self.visits, 0, entity).batch, vitals, scope);
+        }
+        takes
     }
 
     /// The whole round in a lane of which these are all tables.
     pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
-        let mut begun = 0;
-        for (entity, row) in self.places.drain(..) {
-            // Who has moved to another lane has been listed anew there.
-            let Some(table) = tables.iter().position(|table| table.holds(entity, row)) else { continue };
-            if may_read_at(&mut tables[table], row, scope) {
-                let visit = visit(&mut self.visits, begun, entity);
-                (visit.table, visit.row) = (table, row);
-                empty(&mut visit.batch, &tables[table], row, scope);
-                begun += 1;
+        let visits = &mut self.visits[..self.begun];
+        for Visit { entity, table, row, batch } in &mut *visits {
+            let found = tables.iter().position(|table| table.holds(*entity, *row));
+            let found = found.filter(|&table| may_read_now(&tables[table].vitals[*row], scope));
+            // Nowhere: it waits, or it has moved to another lane, where it has been listed anew.
+            *table = found.unwrap_or(tables.len());
+            if let Some(table) = found {
+                empty(batch, &tables[table].vitals[*row], scope);
             }
         }
-        for visit in &mut self.visits[..begun] {
-            read(&mut visit.batch, &mut tables[visit.table], visit.row, scope);
+        for Visit { table, row, batch, .. } in visits {
+            if let Some(table) = tables.get_mut(*table) {
+                read(batch, table, *row, scope);
+            }
         }
     }
 
@@ -100,8 +114,8 @@ impl Desk {
         for entity in self.whom.drain(..) {
             let Ok(row) = rows.get_mut(world, entity) else { continue };
             Rows::with(row, |row| {
-                if may_read_at(row, 0, scope) {
-                    empty(&mut visit(&mut self.visits, begun, entity).batch, row, 0, scope);
+                if may_read_now(&row.vitals[0], scope) {
+                    empty(&mut visit(&mut self.visits, begun, entity).batch, &row.vitals[0], scope);
                     begun += 1;
                 }
             });
@@ -122,15 +136,16 @@ fn visit(visits: &mut Vec<Visit>, begun: usize, entity: Entity) -> &mut Visit {
     }
     let visit = &mut visits[begun];
     visit.entity = entity;
-    // Empty, unless the drop of a body has panicked in the round before.
-    visit.batch.clear();
+    if !visit.batch.is_empty() {
+        // The drop of a body has panicked in the round before.
+        visit.batch.clear();
+    }
     visit
 }
 
-/// Whether mail may be read there in this round. If not now, it is looked at again.
+/// Whether it may read its mail in this round. If not now, it is looked at again.
 #[inline(always)]
-fn may_read_at<P: Process>(rows: &mut Rows<'_, P>, row: usize, scope: &Scope) -> bool {
-    let vitals = &rows.vitals[row];
+fn may_read_now(vitals: &Vitals, scope: &Scope) -> bool {
     let may = vitals.flags.is_clear() || may_read(vitals, scope);
     if !may && !vitals.flags.has(Flags::DYING) {
         scope.list_ready(vitals.lane, vitals.address.entity());
@@ -140,8 +155,7 @@ fn may_read_at<P: Process>(rows: &mut Rows<'_, P>, row: usize, scope: &Scope) ->
 
 /// Empties the mailbox of one process.
 #[inline(always)]
-fn empty<P: Process>(batch: &mut Vec<Option<Mail>>, rows: &Rows<'_, P>, row: usize, scope: &Scope) {
-    let vitals = &rows.vitals[row];
+fn empty(batch: &mut Vec<Option<Mail>>, vitals: &Vitals, scope: &Scope) {
     let mailbox = &vitals.address.0.mailbox;
     let more = if scope.next_tick { take_due(mailbox, batch, scope) } else { mailbox.take(batch, BUDGET) };
     if more {

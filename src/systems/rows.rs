@@ -49,11 +49,6 @@ impl<'a, P: Process> Rows<'a, P> {
         look(&mut Rows { processes: from_mut(&mut *process), vitals: from_mut(vitals.bypass_change_detection()) });
     }
 
-    #[inline(always)]
-    pub(crate) fn entity(&self, row: usize) -> Entity {
-        self.vitals[row].address.entity()
-    }
-
     /// Whether this process stands there.
     #[inline(always)]
     pub(crate) fn holds(&self, entity: Entity, row: usize) -> bool {

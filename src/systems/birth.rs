@@ -22,7 +22,6 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
 use bevy_ecs::world::{EntityMut, World};
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -210,7 +209,7 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     let mut slot = world.entity_mut(entity);
     // What is known beforehand comes first, so that little has to be moved: each insertion moves the entity to another table.
     if !slot.contains::<Name>() {
-        slot.insert(Name::new(address.0.name.clone()));
+        slot.insert(Name::new(address.0.name.to_string()));
     }
     if slot.get::<Autostart>().is_none_or(|autostart| autostart.0) {
         marker::insert(&mut slot, marker);
@@ -241,7 +240,7 @@ fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Compon
         let record = record(&slot, kind, scope)?;
         let post = &scope.control.post;
         let address = if slot.contains::<Name>() {
-            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into_owned()))?
+            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into()))?
         } else {
             post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
         };
@@ -254,7 +253,7 @@ fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Compon
 
 /// What the whole application may know of a process with these settings.
 fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refusal> {
-    let name: Cow<'static, str> = slot.get::<Name>().map_or("".into(), |name| name.as_str().to_owned().into());
+    let name: Box<str> = slot.get::<Name>().map_or("", |name| name.as_str()).into();
     if name.is_empty() && slot.contains::<Name>() {
         return Err(Refusal::NameEmpty);
     }

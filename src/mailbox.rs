@@ -19,7 +19,7 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-pub(crate) use queue::{Item, Parcel, Rank, Refusal};
+pub(crate) use queue::{Item, LARGE, Parcel, Rank, Refusal};
 
 /// How many mails may wait for a process: 50 unless said otherwise. Urgent mail is never counted, answers are counted but
 /// never refused.

@@ -16,8 +16,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use once_cell::race::OnceBox;
 use parking_lot::RwLock;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// What the whole application may know of one process: everything here is shared between threads.
 ///

@@ -15,6 +15,7 @@ use crate::thread::{Child, ChildThread, Family};
 use crate::timer::Timer;
 use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
+use bevy_ecs::query::QueryData;
 use bevy_ecs::schedule::SystemSet;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::any::TypeId;
@@ -162,7 +163,7 @@ pub(crate) fn short_name<T: ?Sized>() -> &'static str {
 }
 
 /// What is kept beside each process. No tick touches it but those of processes with a flag: lives are counted per lane.
-#[derive(Component)]
+#[derive(Component, Debug)]
 pub(crate) struct Vitals {
     pub(crate) address: Address,
     /// The number of its address, in every mail it sends: here to spare a look at the address.
@@ -173,6 +174,34 @@ pub(crate) struct Vitals {
     pub(crate) since: u64,
     /// Index of its group and type on this head.
     pub(crate) lane: u32,
+}
+
+/// In a query of a plain system: which process an entity is. The [`Name`](bevy_ecs::name::Name) of its bundle is not in the
+/// World any more when it is born: its address has it, for all threads.
+///
+/// ```
+/// use polycephaly::prelude::*;
+/// # #[derive(Component)] struct Motor { speed: f64 }
+/// # impl Process for Motor {}
+/// fn show(motors: Query<(&Motor, Identity)>) {
+///     for (motor, identity) in &motors {
+///         println!("{} turns at {}", identity.address().name(), motor.speed);
+///     }
+/// }
+/// # Application::new().add_systems(hz(1), show);
+/// ```
+#[derive(QueryData, Debug)]
+#[query_data(derive(Debug))]
+pub struct Identity {
+    vitals: &'static Vitals,
+}
+
+impl IdentityItem<'_, '_> {
+    /// The address of the process: its name, its level, and where to write to it.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.vitals.address
+    }
 }
 
 /// Why a process needs a second look before it may live. None set: live. The one byte of the library's own that a tick

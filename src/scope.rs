@@ -41,7 +41,7 @@ pub(crate) use graveyard::{Departed, Graveyard};
 /// A group as processes know it; its deadlines and counters are the head's.
 pub(crate) struct GroupEntry {
     pub(crate) key: GroupKey,
-    /// The zero-size component that its processes carry.
+    /// The zero-size component that its processes carry, those at home excepted.
     pub(crate) marker: ComponentId,
     pub(crate) population: u32,
 }
@@ -51,6 +51,8 @@ pub(crate) struct GroupEntry {
 pub(crate) struct Lane {
     pub(crate) group: u32,
     pub(crate) kind: u32,
+    /// Whether the group is the first of this type.
+    pub(crate) is_home: bool,
     /// How often its lives have run.
     pub(crate) runs: u64,
     /// When they ran last.
@@ -69,6 +71,15 @@ impl Lane {
         self.before = self.last;
         self.last = now;
     }
+}
+
+/// How the processes of a lane are told from others of their type: see `systems::marker`.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    /// They are in the first group of their type.
+    Home,
+    /// They bear the marker of their group.
+    Group(ComponentId),
 }
 
 /// What a head must do to its groups between two ticks.
@@ -104,7 +115,7 @@ pub(crate) struct Kind {
     pub(crate) type_id: TypeId,
     pub(crate) name: &'static str,
     /// Adds the type's systems to a group's schedule.
-    pub(crate) install: fn(&mut World, u32, ComponentId, &mut Schedule),
+    pub(crate) install: fn(&mut World, u32, Mark, &mut Schedule),
     /// Readies the process's state for a birth, without a context.
     pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
     /// Gives the process its place among the living and runs its `birth`, for the first time or again.
@@ -321,10 +332,10 @@ impl Scope {
         next
     }
 
-    /// The component that the processes of a lane carry, as long as they are to live.
-    pub(crate) fn marker(&self, lane: u32) -> ComponentId {
-        let group = self.lanes.borrow()[lane as usize].group;
-        self.groups.borrow()[group as usize].marker
+    /// How the processes of a lane are told from others of their type, as long as they are to live.
+    pub(crate) fn mark(&self, lane: u32) -> Mark {
+        let lane = self.lanes.borrow()[lane as usize];
+        if lane.is_home { Mark::Home } else { Mark::Group(self.groups.borrow()[lane.group as usize].marker) }
     }
 
     pub(crate) fn lane(&self, vitals: &Vitals) -> Lane {

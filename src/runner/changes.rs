@@ -56,8 +56,8 @@ impl Runner {
         let scope = scope::of(&mut self.world);
         let Lane { group, kind, .. } = scope.lanes.borrow()[lane as usize];
         let install = scope.kinds.borrow()[kind as usize].install;
-        let marker = scope.groups.borrow()[group as usize].marker;
-        install(&mut self.world, lane, marker, &mut self.groups[group as usize].schedule);
+        let mark = scope.mark(lane);
+        install(&mut self.world, lane, mark, &mut self.groups[group as usize].schedule);
     }
 
     /// Gives every entry of the scope its group.

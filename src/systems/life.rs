@@ -9,11 +9,10 @@ use crate::context::Context;
 use crate::failure::Culprit;
 use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
-use crate::scope::{Lent, Scope};
+use crate::scope::{Lent, Mark, Scope};
 use crate::systems::Step;
 use crate::systems::round::{self, Desk};
 use bevy_ecs::change_detection::DetectChangesMut;
-use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entities;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule};
 use bevy_ecs::system::{ParamBuilder, Query, QueryParamBuilder, ResMut, SystemParamBuilder};
@@ -25,10 +24,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Adds the system of one lane to the schedule of its group.
-pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: ComponentId, schedule: &mut Schedule) {
-    let rows = QueryParamBuilder::new(move |query| {
-        query.with_id(marker);
-    });
+pub(crate) fn install<P: Process>(world: &mut World, lane: u32, mark: Mark, schedule: &mut Schedule) {
+    let rows = QueryParamBuilder::new(move |query| mark.filter(query));
     let mut desk = Desk::default();
     let system = (rows, ParamBuilder::of::<&Entities>(), ParamBuilder::resource_mut::<Lent>())
         .build_state(world)

@@ -234,7 +234,7 @@ impl Application {
             runner.control.set_main_name(name.as_deref().unwrap_or(MAIN));
             head::enroll(runner, entity, process)
         });
-        self.enrolments.push((0, Enrolment { place: Place::default(), enroll }));
+        self.enrolments.push((0, Enrolment { place: Place::default(), table: None, enroll }));
         self
     }
 

@@ -10,7 +10,7 @@ use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::control::Control;
 use crate::frequency::Frequency;
-use crate::head::{Enroll, Layout, MAIN};
+use crate::head::{Enroll, Layout, MAIN, Table};
 use crate::post::Address;
 use crate::realtime::{Grant, RealTimeError, Room};
 use crate::runner::{Pass, Runner};
@@ -108,6 +108,9 @@ impl Crew {
             }
         }
         if faults.len() == known {
+            for (head, Table { expect, .. }, count) in layout.tables {
+                crew.on(head, move |runner| expect(&mut runner.world, count));
+            }
             let entrants = crew.enroll(layout.enrolments, faults);
             faults.extend(debut::rank(&control.post, &entrants));
             crew.debut = debut::order(&entrants).into();

@@ -18,6 +18,7 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::{InternedSystemSet, IntoScheduleConfigs};
 use bevy_ecs::system::ScheduleSystem;
 use bevy_ecs::world::World;
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -31,9 +32,17 @@ type Setting = Box<dyn FnOnce(&mut World) + Send>;
 /// Puts one process into a head's World, at rest.
 pub(crate) type Enroll = Box<dyn FnOnce(&mut Runner) -> Result<Entrant, String> + Send>;
 
+/// The table in a head's World of all processes of one type that bring no components of their own: how to make room in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Table {
+    pub(crate) process: TypeId,
+    pub(crate) expect: fn(&mut World, usize),
+}
+
 /// A process to be put on some head.
 pub(crate) struct Enrolment {
     pub(crate) place: Place,
+    pub(crate) table: Option<Table>,
     pub(crate) enroll: Enroll,
 }
 
@@ -118,11 +127,13 @@ impl Head {
         } else {
             (Place::default(), bundle)
         };
+        let table =
+            self.sorter.is_bare::<B>().then(|| Table { process: TypeId::of::<P>(), expect: birth::expect::<P> });
         let enroll = Box::new(move |runner: &mut Runner| {
             let entity = runner.world.spawn(bundle).id();
             enroll(runner, entity, process)
         });
-        Enrolment { place, enroll }
+        Enrolment { place, table, enroll }
     }
 
     /// Adds plain Bevy systems to a frequency group of this head: see
@@ -194,6 +205,8 @@ impl Head {
 /// Enrols one process on its head, to the settings that stand there.
 pub(crate) fn enroll<P: Process>(runner: &mut Runner, entity: Entity, process: P) -> Result<Entrant, String> {
     let address = birth::enroll(&mut runner.world, entity, process).map_err(|error| error.to_string())?;
+    // Its settings were taken, before there was anybody to see it: that is not to heap up.
+    runner.world.clear_trackers();
     Ok(Entrant::new(&runner.world, address))
 }
 
@@ -201,6 +214,8 @@ pub(crate) fn enroll<P: Process>(runner: &mut Runner, entity: Entity, process: P
 pub(crate) struct Layout {
     pub(crate) heads: Vec<Head>,
     pub(crate) enrolments: Vec<(usize, Enroll)>,
+    /// How many come into each table.
+    pub(crate) tables: Vec<(usize, Table, usize)>,
 }
 
 impl Layout {
@@ -211,7 +226,7 @@ impl Layout {
         global: Frequency,
         faults: &mut Vec<String>,
     ) -> Self {
-        let mut layout = Self { heads: Vec::new(), enrolments: Vec::new() };
+        let mut layout = Self { heads: Vec::new(), enrolments: Vec::new(), tables: Vec::new() };
         let mut homes = Vec::new();
         for head in given {
             homes.push(if head.per_group {
@@ -221,7 +236,7 @@ impl Layout {
             });
             layout.add(head, faults);
         }
-        for (home, Enrolment { place, enroll }) in enrolments {
+        for (home, Enrolment { place, table, enroll }) in enrolments {
             let name = match (place.head, &homes[home]) {
                 (Some(OnHead(name)), _) => name,
                 (None, Home::One(name)) => name.clone(),
@@ -232,7 +247,10 @@ impl Layout {
                 }
             };
             match layout.heads.iter().position(|head| head.name.eq_ignore_ascii_case(&name)) {
-                Some(head) => layout.enrolments.push((head, enroll)),
+                Some(head) => {
+                    layout.enrolments.push((head, enroll));
+                    table.into_iter().for_each(|table| layout.count(head, table));
+                }
                 None => {
                     faults.push(format!("a process is to live on head {name:?}, and there is no such head: add it"));
                 }
@@ -256,6 +274,14 @@ impl Layout {
             faults.push(format!("there are two heads {:?}; give one of them another name", head.name));
         } else {
             self.heads.push(head);
+        }
+    }
+
+    fn count(&mut self, head: usize, table: Table) {
+        let known = self.tables.iter_mut().find(|known| (known.0, known.1.process) == (head, table.process));
+        match known {
+            Some((.., count)) => *count += 1,
+            None => self.tables.push((head, table, 1)),
         }
     }
 

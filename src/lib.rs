@@ -106,7 +106,7 @@ pub mod prelude {
     pub use crate::pace::{Loss, Pace, PaceState};
     pub use crate::phase::Phase;
     pub use crate::post::Address;
-    pub use crate::process::{LifeOf, Process};
+    pub use crate::process::{Identity, LifeOf, Process};
     pub use crate::realtime::RealTime;
     pub use crate::renewal::Renewal;
     pub use crate::report::Report;

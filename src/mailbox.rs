@@ -19,7 +19,7 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-pub(crate) use queue::{Item, Parcel, Rank, Refusal};
+pub(crate) use queue::{Item, LARGE, Parcel, Rank, Refusal};
 
 /// How many mails may wait for a process: 50 unless said otherwise. Urgent mail is never counted, answers are counted but
 /// never refused.
@@ -114,13 +114,23 @@ pub struct MailCount {
 #[repr(C)]
 pub(crate) struct Mailbox<M> {
     queue: Mutex<Queue<M>>,
-    overflow: Overflow,
+    /// Only where the policy says so does anybody wait.
+    patience: Option<Box<Patience>>,
+}
+
+/// Threads that wait for room: how long, and where.
+struct Patience {
+    time: Duration,
     room: Condvar,
 }
 
 impl<M: Item> Mailbox<M> {
     pub(crate) fn new(size: NonZeroU32, overflow: Overflow, order: Order) -> Self {
-        Self { queue: Mutex::new(Queue::new(size, overflow, order)), room: Condvar::new(), overflow }
+        let patience = match overflow {
+            Overflow::Block(time) => Some(Box::new(Patience { time, room: Condvar::new() })),
+            _ => None,
+        };
+        Self { queue: Mutex::new(Queue::new(size, overflow, order)), patience }
     }
 
     /// Takes a parcel in, or hands it back. `wake` is called if the box was idle and is ready now, `lost` gets what was
@@ -211,28 +221,26 @@ impl<M: Item> Mailbox<M> {
         self.queue.lock().open();
     }
 
-    /// Only where the policy says so does anybody wait.
     #[inline(always)]
     fn tell_of_room(&self) {
-        if self.patience().is_some() {
-            self.room.notify_all();
+        if let Some(patience) = &self.patience {
+            patience.room.notify_all();
         }
     }
 
     /// How long a thread may wait for room here.
     #[inline(always)]
     pub(crate) fn patience(&self) -> Option<Duration> {
-        match self.overflow {
-            Overflow::Block(patience) => Some(patience),
-            _ => None,
-        }
+        self.patience.as_ref().map(|patience| patience.time)
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
     pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
         let (mut queue, mut late) = (self.queue.lock(), false);
-        while queue.is_full() && !late {
-            (queue, late) = wait_until(&self.room, queue, until);
+        if let Some(patience) = &self.patience {
+            while queue.is_full() && !late {
+                (queue, late) = wait_until(&patience.room, queue, until);
+            }
         }
         !queue.is_full()
     }

@@ -27,19 +27,25 @@ pub(crate) struct Party {
     tenancy: u32,
 }
 
-struct Slot {
-    tenancy: u32,
-    resident: Option<Arc<dyn Resident>>,
+/// So many slots are made at once: one list of all would have up to twice the room that it needs, and be moved under the
+/// lock whenever it grows.
+const PAGE: usize = 64;
+
+/// Some slots: tenants and how many each slot has had before. In two arrays, for pairs of them would have holes.
+struct Page {
+    tenancies: [u32; PAGE],
+    residents: [Option<Arc<dyn Resident>>; PAGE],
 }
 
 struct Directory {
-    slots: Vec<Slot>,
+    pages: Vec<Box<Page>>,
+    /// How many slots have ever had a tenant.
+    used: u32,
     free: Vec<u32>,
     retired: VecDeque<u32>,
 }
 
-static DIRECTORY: RwLock<Directory> =
-    RwLock::new(Directory { slots: Vec::new(), free: Vec::new(), retired: VecDeque::new() });
+static DIRECTORY: RwLock<Directory> = RwLock::new(Directory::new());
 
 impl Party {
     /// Nobody: what comes from outside.
@@ -61,7 +67,7 @@ impl Party {
         let mut directory = DIRECTORY.write();
         let party = directory.claim();
         let resident = Arc::new(make(party));
-        directory.slots[party.slot as usize].resident = Some(resident.clone());
+        *directory.place(party.slot).1 = Some(resident.clone());
         resident
     }
 
@@ -73,46 +79,61 @@ impl Party {
 
     /// Who it is, unless that is long forgotten.
     pub(crate) fn resident(self) -> Option<Arc<dyn Resident>> {
-        DIRECTORY.read().slot(self)?.resident.clone()
+        DIRECTORY.read().resident(self).cloned()
     }
 
     /// Looks at the name, under a lock: `look` must be short.
     pub(crate) fn with_name<R>(self, look: impl FnOnce(&str) -> R) -> Option<R> {
-        DIRECTORY.read().slot(self)?.resident.as_ref().map(|resident| look(resident.name()))
+        DIRECTORY.read().resident(self).map(|resident| look(resident.name()))
     }
 
     /// Order of birth; those unknown go last.
     pub(crate) fn birth(self) -> u64 {
-        let directory = DIRECTORY.read();
-        directory.slot(self).and_then(|slot| slot.resident.as_ref()).map_or(u64::MAX, |resident| resident.birth())
+        DIRECTORY.read().resident(self).map_or(u64::MAX, |resident| resident.birth())
     }
 }
 
 impl Directory {
-    fn slot(&self, party: Party) -> Option<&Slot> {
-        self.slots.get(party.slot as usize).filter(|slot| slot.tenancy == party.tenancy)
+    const fn new() -> Self {
+        Self { pages: Vec::new(), used: 0, free: Vec::new(), retired: VecDeque::new() }
+    }
+
+    /// Who it is, unless another has the slot by now.
+    fn resident(&self, party: Party) -> Option<&Arc<dyn Resident>> {
+        let (page, at) = (self.pages.get(party.slot as usize / PAGE)?, party.slot as usize % PAGE);
+        if page.tenancies[at] == party.tenancy { page.residents[at].as_ref() } else { None }
+    }
+
+    /// A slot that there is: how many tenants it has had, and who has it now.
+    fn place(&mut self, slot: u32) -> (&mut u32, &mut Option<Arc<dyn Resident>>) {
+        let (page, at) = (&mut self.pages[slot as usize / PAGE], slot as usize % PAGE);
+        (&mut page.tenancies[at], &mut page.residents[at])
     }
 
     fn claim(&mut self) -> Party {
         let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { tenancy: 0, resident: None });
-            self.slots.len() as u32 - 1
+            if self.used as usize == self.pages.len() * PAGE {
+                self.pages.push(Box::new(Page { tenancies: [0; PAGE], residents: [const { None }; PAGE] }));
+            }
+            self.used += 1;
+            self.used - 1
         });
-        Party { slot, tenancy: self.slots[slot as usize].tenancy }
+        Party { slot, tenancy: *self.place(slot).0 }
     }
 
     /// The one who is forgotten in its place.
     fn retire(&mut self, party: Party, remembered: usize) -> Option<Arc<dyn Resident>> {
-        self.slot(party)?;
+        self.resident(party)?;
         self.retired.push_back(party.slot);
         if self.retired.len() <= remembered {
             return None;
         }
         let oldest = self.retired.pop_front()?;
-        let slot = &mut self.slots[oldest as usize];
-        slot.tenancy = slot.tenancy.wrapping_add(1);
+        let (tenancy, resident) = self.place(oldest);
+        *tenancy = tenancy.wrapping_add(1);
+        let forgotten = resident.take();
         self.free.push(oldest);
-        slot.resident.take()
+        forgotten
     }
 }
 
@@ -134,26 +155,34 @@ mod tests {
 
     #[test]
     fn the_dead_keep_their_name_for_a_while() {
-        let mut directory = Directory { slots: Vec::new(), free: Vec::new(), retired: VecDeque::new() };
+        let mut directory = Directory::new();
         let parties: Vec<_> = ["a", "b", "c"]
             .into_iter()
             .map(|name| {
                 let party = directory.claim();
-                directory.slots[party.slot as usize].resident = Some(Arc::new(Named(name)));
+                *directory.place(party.slot).1 = Some(Arc::new(Named(name)));
                 party
             })
             .collect();
         assert!(directory.retire(parties[0], 2).is_none());
         assert!(directory.retire(parties[1], 2).is_none());
-        let name =
-            |directory: &Directory, party| directory.slot(party)?.resident.as_ref().map(|it| it.name().to_owned());
+        let name = |directory: &Directory, party| directory.resident(party).map(|it| it.name().to_owned());
         assert_eq!(name(&directory, parties[0]).unwrap(), "a");
         assert_eq!(directory.retire(parties[2], 2).unwrap().name(), "a");
         assert!(name(&directory, parties[0]).is_none());
         let next = directory.claim();
         assert_eq!((next.slot, next.tenancy), (parties[0].slot, 1), "the slot has a new tenant");
-        assert!(directory.slot(parties[0]).is_none());
+        assert!(directory.resident(parties[0]).is_none(), "not who had it before, nor who has it now");
         assert_eq!(name(&directory, parties[1]).unwrap(), "b");
+    }
+
+    #[test]
+    fn there_are_as_many_slots_as_are_asked_for() {
+        let mut directory = Directory::new();
+        for slot in 0..3 * PAGE as u32 {
+            assert_eq!(directory.claim(), Party { slot, tenancy: 0 });
+        }
+        assert_eq!(directory.pages.len(), 3);
     }
 
     #[test]

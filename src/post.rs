@@ -9,14 +9,15 @@ use crate::mailbox::{MailCount, Mailbox};
 use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
 use crate::subject::folded_hash;
+use arc_swap::ArcSwapOption;
 use bevy_ecs::entity::Entity;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use parking_lot::{Mutex, RwLock};
-use std::borrow::Cow;
+use once_cell::race::OnceBox;
+use parking_lot::RwLock;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
 
 /// What the whole application may know of one process: everything here is shared between threads.
 ///
@@ -30,27 +31,30 @@ pub(crate) struct Record {
     pub(crate) lane: AtomicU32,
     /// Whether its mailman may have more to do than to hand over mail.
     errands: AtomicBool,
+    level: AtomicI8,
+    fate: AtomicU8,
+    /// Of [`BORN`] and [`UNBOUND`].
+    marks: AtomicU8,
     pub(crate) entity: Entity,
     /// The head it lives on.
     pub(crate) link: Arc<Link>,
     pub(crate) mailbox: Mailbox<Mail>,
     /// Index of its type on that head.
     pub(crate) kind: u32,
-    /// Order of birth over the whole application.
-    pub(crate) birth: u64,
-    pub(crate) name: Cow<'static, str>,
-    incidents: OnceLock<Box<Incidents>>,
-    /// Why it dies or has died.
-    cause: Mutex<Option<Arc<Cause>>>,
     /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
     pub(crate) rank: AtomicU32,
-    level: AtomicI8,
-    fate: AtomicU8,
-    /// Whether it has been born before.
-    pub(crate) born: AtomicBool,
-    /// Whether an orderly end of the application ends it, too.
-    pub(crate) bound: bool,
+    /// Order of birth over the whole application.
+    pub(crate) birth: u64,
+    pub(crate) name: Box<str>,
+    incidents: OnceBox<Incidents>,
+    /// Why it dies or has died.
+    cause: ArcSwapOption<Cause>,
 }
+
+/// It has been born before.
+const BORN: u8 = 1;
+/// An orderly end of the application does not end it.
+const UNBOUND: u8 = 2;
 
 /// What becomes of a process when its death has run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,7 +69,7 @@ pub(crate) enum Fate {
 
 impl Record {
     pub(crate) fn new(
-        name: Cow<'static, str>,
+        name: Box<str>,
         entity: Entity,
         link: Arc<Link>,
         kind: u32,
@@ -83,14 +87,23 @@ impl Record {
             mailbox,
             lane: AtomicU32::new(0),
             errands: AtomicBool::new(false),
-            incidents: OnceLock::new(),
-            cause: Mutex::new(None),
+            incidents: OnceBox::new(),
+            cause: ArcSwapOption::empty(),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::Rest as u8),
-            born: AtomicBool::new(false),
-            bound,
+            marks: AtomicU8::new(if bound { 0 } else { UNBOUND }),
         }
+    }
+
+    /// Whether an orderly end of the application ends it, too.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.marks.load(Relaxed) & UNBOUND == 0
+    }
+
+    /// Notes a birth. Whether it has been born before.
+    pub(crate) fn note_birth(&self) -> bool {
+        self.marks.fetch_or(BORN, Relaxed) & BORN != 0
     }
 
     /// What has happened to it, to be written down.
@@ -100,7 +113,7 @@ impl Record {
 
     /// What has happened to it, if anything has.
     pub(crate) fn known_incidents(&self) -> Option<&Incidents> {
-        self.incidents.get().map(|incidents| &**incidents)
+        self.incidents.get()
     }
 
     /// Where its events wait.
@@ -133,17 +146,17 @@ impl Record {
 
     /// Why it dies or has died.
     pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.lock().clone()
+        self.cause.load_full()
     }
 
     /// Keeps the first cause of its end.
     pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.cause.lock().get_or_insert(cause);
+        self.cause.compare_and_swap(&None::<Arc<Cause>>, Some(cause));
     }
 
     /// It is born again: what ended its last life is over.
     pub(crate) fn forget_cause(&self) {
-        *self.cause.lock() = None;
+        self.cause.store(None);
     }
 
     pub(crate) fn fate(&self) -> Fate {
@@ -259,7 +272,7 @@ impl Post {
     pub(crate) fn list_numbered(&self, mut record: Record, base: &'static str, next: &mut u32) -> Address {
         loop {
             *next += 1;
-            record.name = if *next == 1 { Cow::Borrowed(base) } else { Cow::Owned(format!("{base}-{next}")) };
+            record.name = if *next == 1 { base.into() } else { format!("{base}-{next}").into() };
             match self.list(record) {
                 Ok(address) => return address,
                 Err(refused) => record = *refused,
@@ -338,7 +351,8 @@ pub(crate) mod tests {
     fn names_are_found_in_any_case_and_kept_as_written() {
         let post = Post::default();
         let motor = listed(&post, "Front-Left-Motor", 0).unwrap();
-        assert_eq!(listed(&post, "FRONT-left-motor", 1).unwrap_err().name, "FRONT-left-motor", "handed back");
+        let refused = listed(&post, "FRONT-left-motor", 1).unwrap_err();
+        assert_eq!(&*refused.name, "FRONT-left-motor", "handed back");
         assert_eq!(post.get("fRONT-lEFT-mOTOR").unwrap().name(), "Front-Left-Motor");
         post.release(&motor);
         assert!(post.get("Front-Left-Motor").is_none());
@@ -364,6 +378,14 @@ pub(crate) mod tests {
         }
         let names: Vec<_> = post.addresses().iter().map(|address| address.name().to_owned()).collect();
         assert_eq!(names, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn what_every_mail_touches_stands_in_two_cache_lines() {
+        // Before it, the two counts of its `Arc`.
+        let hot = 2 * size_of::<usize>() + std::mem::offset_of!(Record, kind);
+        assert!(hot <= 2 * 64 + size_of::<usize>(), "{hot}: all but the word of boxes that block");
+        assert!(size_of::<Record>() <= 168, "{}", size_of::<Record>());
     }
 
     #[test]

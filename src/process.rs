@@ -15,6 +15,7 @@ use crate::thread::{Child, ChildThread, Family};
 use crate::timer::Timer;
 use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
+use bevy_ecs::query::QueryData;
 use bevy_ecs::schedule::SystemSet;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::any::{Any, TypeId};
@@ -162,7 +163,7 @@ pub(crate) fn short_name<T: ?Sized>() -> &'static str {
 }
 
 /// What is kept beside each process. No tick touches it but those of processes with a flag: lives are counted per lane.
-#[derive(Component)]
+#[derive(Component, Debug)]
 pub(crate) struct Vitals {
     pub(crate) address: Address,
     /// The number of its address, in every mail it sends: here to spare a look at the address.
@@ -185,9 +186,37 @@ impl Vitals {
     }
 }
 
+/// In a query of a plain system: which process an entity is. The [`Name`](bevy_ecs::name::Name) of its bundle is not in the
+/// World any more when it is born: its address has it, for all threads.
+///
+/// ```
+/// use polycephaly::prelude::*;
+/// # #[derive(Component)] struct Motor { speed: f64 }
+/// # impl Process for Motor {}
+/// fn show(motors: Query<(&Motor, Identity)>) {
+///     for (motor, identity) in &motors {
+///         println!("{} turns at {}", identity.address().name(), motor.speed);
+///     }
+/// }
+/// # Application::new().add_systems(hz(1), show);
+/// ```
+#[derive(QueryData, Debug)]
+#[query_data(derive(Debug))]
+pub struct Identity {
+    vitals: &'static Vitals,
+}
+
+impl IdentityItem<'_, '_> {
+    /// The address of the process: its name, its level, and where to write to it.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.vitals.address
+    }
+}
+
 /// Why a process needs a second look before it may live. None set: live. Whoever sets one tells the lane, by
 /// [`Scope::flag`](crate::scope::Scope::flag): no tick looks at the flags of a lane in which nobody has any.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Flags(u8);
 
 impl Flags {
@@ -234,6 +263,7 @@ pub(crate) type Row<P> = (&'static mut P, &'static mut Vitals);
 
 /// What only a few processes need: `Belongings` of the type of the process. Without its type, so that it takes no column
 /// of its own.
+#[derive(Debug)]
 pub(crate) struct Private(Option<Box<dyn Any + Send + Sync>>);
 
 /// What every mail looks at comes first: a filter, if it is the only one, in 64 bytes. (To have them aligned costs more than it

@@ -42,7 +42,7 @@ pub(crate) use graveyard::{Departed, Graveyard};
 /// A group as processes know it; its deadlines and counters are the head's.
 pub(crate) struct GroupEntry {
     pub(crate) key: GroupKey,
-    /// The zero-size component that its processes carry.
+    /// The zero-size component that its processes carry, those at home excepted.
     pub(crate) marker: ComponentId,
     pub(crate) population: u32,
 }
@@ -52,6 +52,8 @@ pub(crate) struct GroupEntry {
 pub(crate) struct Lane {
     pub(crate) group: u32,
     pub(crate) kind: u32,
+    /// Whether the group is the first of this type.
+    pub(crate) is_home: bool,
     /// How often its lives have run.
     pub(crate) runs: u64,
     /// When they ran last.
@@ -72,6 +74,15 @@ impl Lane {
         self.before = self.last;
         self.last = now;
     }
+}
+
+/// How the processes of a lane are told from others of their type: see `systems::marker`.
+#[derive(Clone, Copy)]
+pub(crate) enum Mark {
+    /// They are in the first group of their type.
+    Home,
+    /// They bear the marker of their group.
+    Group(ComponentId),
 }
 
 /// What a head must do to its groups between two ticks.
@@ -113,8 +124,8 @@ pub(crate) struct Kind {
     pub(crate) name: &'static str,
     /// The set in which its lives run, for who orders them.
     pub(crate) life_set: fn() -> InternedSystemSet,
-    /// What runs the lives of a lane, whose processes carry this component.
-    pub(crate) lives: fn(&mut World, u32, ComponentId) -> Box<dyn Lives>,
+    /// What runs the lives of a lane, whose processes are told by this mark.
+    pub(crate) lives: fn(&mut World, u32, Mark) -> Box<dyn Lives>,
     /// Readies the process's state for a birth, without a context.
     pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
     /// Gives the process its place among the living and runs its `birth`, for the first time or again.
@@ -342,10 +353,10 @@ impl Scope {
         next
     }
 
-    /// The component that the processes of a lane carry, as long as they are to live.
-    pub(crate) fn marker(&self, lane: u32) -> ComponentId {
-        let group = self.lanes.borrow()[lane as usize].group;
-        self.groups.borrow()[group as usize].marker
+    /// How the processes of a lane are told from others of their type, as long as they are to live.
+    pub(crate) fn mark(&self, lane: u32) -> Mark {
+        let lane = self.lanes.borrow()[lane as usize];
+        if lane.is_home { Mark::Home } else { Mark::Group(self.groups.borrow()[lane.group as usize].marker) }
     }
 
     pub(crate) fn lane(&self, vitals: &Vitals) -> Lane {

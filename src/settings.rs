@@ -3,6 +3,7 @@
 use crate::frequency::Frequency;
 use crate::key::{InGroup, OnHead};
 use bevy_ecs::bundle::{Bundle, BundleFromComponents};
+use bevy_ecs::name::Name;
 use bevy_ecs::world::World;
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -13,6 +14,13 @@ use std::collections::HashMap;
 pub trait Settings: Bundle + BundleFromComponents {}
 
 impl<B: Bundle + BundleFromComponents> Settings for B {}
+
+/// What is taken out of the World at birth, for each would cost every process some forty bytes: its address knows its name,
+/// and its lane its group. To insert another [`Frequency`] or [`InGroup`] later asks for a move.
+pub(crate) type Taken = (Name, Asked);
+
+/// How a process asks for a group.
+pub(crate) type Asked = (Frequency, InGroup);
 
 /// Where a bundle says that its process lives.
 #[derive(Default, Debug)]
@@ -27,14 +35,34 @@ pub(crate) struct Place {
 pub(crate) struct Sorter {
     /// Made when it is first needed. Boxed, for builders are moved at every call, and a World is large.
     world: Option<Box<World>>,
-    names_head: HashMap<TypeId, bool>,
+    seen: HashMap<TypeId, Contents>,
+}
+
+/// What bundles of one type hold.
+#[derive(Clone, Copy, Debug)]
+struct Contents {
+    names_head: bool,
+    is_bare: bool,
 }
 
 impl Sorter {
     /// Whether bundles of this type name a head.
     pub(crate) fn names_head<B: Settings>(&mut self) -> bool {
+        self.contents::<B>().names_head
+    }
+
+    /// Whether nothing of a bundle of this type stays in the World.
+    pub(crate) fn is_bare<B: Settings>(&mut self) -> bool {
+        self.contents::<B>().is_bare
+    }
+
+    fn contents<B: Settings>(&mut self) -> Contents {
         let world = self.world.get_or_insert_default();
-        *self.names_head.entry(TypeId::of::<B>()).or_insert_with(|| names_head::<B>(world))
+        *self.seen.entry(TypeId::of::<B>()).or_insert_with(|| {
+            let taken = world.register_bundle::<Taken>().explicit_components().to_vec();
+            let is_bare = world.register_bundle::<B>().explicit_components().iter().all(|part| taken.contains(part));
+            Contents { names_head: names_head::<B>(world), is_bare }
+        })
     }
 
     /// What the bundle says, and the bundle. Component hooks of its own types run, in a World that has nothing else.
@@ -70,7 +98,6 @@ mod tests {
     use super::*;
     use crate::frequency::hz;
     use bevy_ecs::component::Component;
-    use bevy_ecs::name::Name;
 
     #[derive(Component, Debug, PartialEq)]
     struct Payload(String);
@@ -78,7 +105,8 @@ mod tests {
     #[test]
     fn a_bundle_comes_back_as_it_was() {
         let mut sorter = Sorter::default();
-        assert!(!sorter.names_head::<(Frequency, Name)>());
+        assert!(!sorter.names_head::<(Frequency, Name)>() && sorter.is_bare::<(Frequency, Name)>());
+        assert!(sorter.is_bare::<()>() && !sorter.is_bare::<(Frequency, Payload)>());
         let bundle = (hz(5), (OnHead::new("control"), Payload("kept".into())), InGroup::new("io"));
         fn known<B: Settings>(sorter: &mut Sorter, _: &B) -> bool {
             sorter.names_head::<B>()

@@ -141,7 +141,7 @@ impl Family {
 
     fn locks_of(owner: &Address) -> Arc<Locks> {
         let address = owner.clone();
-        Locks::new(owner.0.name.clone(), move || {
+        Locks::new(owner.name().to_owned().into(), move || {
             address.0.incidents().lock_inversions.fetch_add(1, Relaxed);
         })
     }

@@ -158,16 +158,16 @@ fn panics(mut p: Script) -> Script {
     })
 }
 
-fn despawn(mut turn: Local<u32>, all: Query<(Entity, &Name), With<Script>>, mut commands: Commands) {
+fn despawn(mut turn: Local<u32>, all: Query<(Entity, Identity), With<Script>>, mut commands: Commands) {
     *turn += 1;
-    for (entity, _) in all.iter().filter(|(_, name)| *turn == 3 && name.as_str() == "p") {
+    for (entity, _) in all.iter().filter(|(_, who)| *turn == 3 && who.address().name() == "p") {
         commands.entity(entity).despawn();
     }
 }
 
-fn strip(mut turn: Local<u32>, all: Query<(Entity, &Name), With<Script>>, mut commands: Commands) {
+fn strip(mut turn: Local<u32>, all: Query<(Entity, Identity), With<Script>>, mut commands: Commands) {
     *turn += 1;
-    for (entity, _) in all.iter().filter(|(_, name)| *turn == 3 && name.as_str() == "p") {
+    for (entity, _) in all.iter().filter(|(_, who)| *turn == 3 && who.address().name() == "p") {
         commands.entity(entity).remove::<Script>();
     }
 }

@@ -66,9 +66,9 @@ fn unnamed_ones_are_numbered_by_type_around_taken_names() {
         .unwrap();
     let names: Vec<_> = running.report().processes.into_iter().map(|process| process.name).collect();
     assert_eq!(names, ["Script", "SCRIPT-3", "Script-2", "Script-4", "Sparse"]);
-    // The name is a component, too.
-    let mut query = running.world_mut().query_filtered::<&Name, With<Script>>();
-    let mut found: Vec<_> = query.iter(running.world()).map(|name| name.as_str().to_owned()).collect();
+    // Systems find it, too.
+    let mut query = running.world_mut().query_filtered::<Identity, With<Script>>();
+    let mut found: Vec<_> = query.iter(running.world()).map(|one| one.address().name().to_owned()).collect();
     found.sort();
     assert_eq!(found, ["SCRIPT-3", "Script", "Script-2", "Script-4"]);
 }

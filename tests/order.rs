@@ -162,7 +162,7 @@ fn a_process_spawned_by_a_command_is_in_the_world_after_the_sync_point() {
                     commands.spawn_process(Imu::new(), (hz(10), named("child")));
                 },
                 bevy_ecs::schedule::ApplyDeferred,
-                move |all: Query<&Name, With<Imu>>| writes.say(format!("{}", all.iter().count())),
+                move |all: Query<Identity, With<Imu>>| writes.say(format!("{}", all.iter().count())),
             )
                 .chain(),
         )

@@ -125,9 +125,9 @@ fn several_changes_in_one_life_end_with_the_last() {
 fn inserting_the_component_moves_the_process() {
     let log = Log::default();
     let mut turn = 0;
-    let mover = move |all: Query<(Entity, &Name), With<Script>>, mut commands: Commands| {
+    let mover = move |all: Query<(Entity, Identity), With<Script>>, mut commands: Commands| {
         turn += 1;
-        let Some((entity, _)) = all.iter().find(|(_, name)| name.as_str() == "p") else { return };
+        let Some((entity, _)) = all.iter().find(|(_, who)| who.address().name() == "p") else { return };
         match turn {
             2 => drop(commands.entity(entity).insert(hz(5))),
             3 => drop(commands.entity(entity).insert(InGroup::new("own"))),

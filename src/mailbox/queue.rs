@@ -55,7 +55,7 @@ enum Policy {
 }
 
 /// A buffer with more slots than this is given back once it has been emptied.
-const LARGE: usize = 256;
+pub(crate) const LARGE: usize = 256;
 
 /// Invariant: the first `urgent` items are the urgent ones; under [`Order::Priority`] the others come by falling
 /// priority.
@@ -265,6 +265,7 @@ impl<M: Item> Queue<M> {
         debug_assert!(batch.is_empty());
         batch.shrink_to(LARGE);
         self.items.take_some(batch, budget, due);
+        self.items.shrink_to(LARGE);
         self.urgent -= batch.iter().flatten().filter(|item| item.rank() == Rank::Urgent).count() as u32;
         self.delivered += batch.len() as u64;
         self.ready = self.items.len() > 0;

@@ -93,6 +93,11 @@ impl<M> Slots<M> {
         batch.extend(self.slots.extract_if(.., |slot| slot.as_ref().is_some_and(&choice)).take(count));
     }
 
+    /// Gives back what is more than so many slots, and than are needed.
+    pub(super) fn shrink_to(&mut self, slots: usize) {
+        self.slots.shrink_to(slots);
+    }
+
     /// Puts some before all others, and sorts all by a key, those of one key as they were.
     pub(super) fn put_back<K: Ord>(&mut self, batch: &mut Vec<Option<M>>, key: impl Fn(&M) -> K) {
         self.close_ranks();

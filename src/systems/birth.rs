@@ -11,18 +11,17 @@ use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
 use crate::post::{Address, Record};
 use crate::process::{Process, Vitals, short_name};
 use crate::renewal::Renewal;
-use crate::scope::{self, Scope};
-use crate::settings::{self, Settings, Sorter};
+use crate::scope::{self, Mark, Scope};
+use crate::settings::{self, Settings, Sorter, Taken};
 use crate::supervision::{Supervision, SupervisionError};
+use crate::systems::marker::Abroad;
 use crate::systems::placement::{group_of, kind_of, lane_of};
-use crate::systems::{marker, rebirth};
+use crate::systems::rebirth;
 use bevy_ecs::bundle::Bundle;
-use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
 use bevy_ecs::world::{EntityMut, World};
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -199,7 +198,7 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     if let Some(mut renewal) = world.get_mut::<Renewal<P>>(entity) {
         renewal.remember(&process);
     }
-    let (vitals, marker) = match list::<P>(world, entity) {
+    let (vitals, mark) = match list::<P>(world, entity) {
         Ok(listed) => listed,
         Err(reason) => {
             world.despawn(entity);
@@ -208,15 +207,31 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     };
     let address = vitals.address.clone();
     let mut slot = world.entity_mut(entity);
+    slot.remove::<Taken>();
     // What is known beforehand comes first, so that little has to be moved: each insertion moves the entity to another table.
-    if !slot.contains::<Name>() {
-        slot.insert(Name::new(address.0.name.clone()));
-    }
     if slot.get::<Autostart>().is_none_or(|autostart| autostart.0) {
-        marker::insert(&mut slot, marker);
+        mark.put(&mut slot);
+    } else {
+        slot.insert(Abroad);
     }
     slot.insert((process, vitals));
     Ok(address)
+}
+
+/// Of fewer than this, it does not matter what room they take.
+const MANY: usize = 1024;
+/// So many entities the World may keep back, of those that it was given back.
+const SPARE: usize = 128;
+
+/// Makes room in the World for so many processes of this type that bring nothing else with them, and no more: what grows by
+/// itself doubles each time.
+pub(crate) fn expect<P: Process>(world: &mut World, count: usize) {
+    if count >= MANY {
+        // Before all of them: what is found at a high place among entities costs each of those below it some bytes.
+        kind_of::<P>(world);
+        let none = (0..count + SPARE).filter_map(|_| None::<(P, Vitals)>);
+        drop(world.spawn_batch(none));
+    }
 }
 
 /// Finds its rank among those that are there already, whom alone a late-born can depend on.
@@ -231,8 +246,8 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
     Ok(())
 }
 
-/// Reads the settings, and lists their bearer under its name. Beside its vitals comes the marker of its group.
-fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, ComponentId), Refusal> {
+/// Reads the settings, and lists their bearer under its name. Beside its vitals comes the mark of its group.
+fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Mark), Refusal> {
     if scope::entity(world).is_none() {
         return Err(Refusal::NoApplication);
     }
@@ -241,21 +256,21 @@ fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Compon
         let record = record(&slot, kind, scope)?;
         let post = &scope.control.post;
         let address = if slot.contains::<Name>() {
-            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into_owned()))?
+            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into()))?
         } else {
             post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
         };
         let lane = lane_of(scope, group, kind);
         let vitals = Vitals::new(address, lane, scope.now());
         scope.mind(lane);
-        Ok((vitals, scope.marker(lane)))
+        Ok((vitals, scope.mark(lane)))
     });
     listed.unwrap_or(Err(Refusal::EntityGone))
 }
 
 /// What the whole application may know of a process with these settings.
 fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refusal> {
-    let name: Cow<'static, str> = slot.get::<Name>().map_or("".into(), |name| name.as_str().to_owned().into());
+    let name: Box<str> = slot.get::<Name>().map_or("", |name| name.as_str()).into();
     if name.is_empty() && slot.contains::<Name>() {
         return Err(Refusal::NameEmpty);
     }

@@ -60,7 +60,7 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) -> bool {
     scope.count(lane, true);
     scope.control.population.fetch_add(1, Relaxed);
     scope.had_any.set(true);
-    if address.0.born.swap(true, Relaxed) {
+    if address.0.note_birth() {
         address.0.incidents().reborn(now);
         address.0.forget_cause();
     }

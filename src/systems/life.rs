@@ -2,10 +2,10 @@
 
 use crate::bell::monotonic;
 use crate::process::{Process, Row};
-use crate::scope::{Lives, Scope};
+use crate::scope::{Lives, Mark, Scope};
 use crate::systems::round::Desk;
 use crate::systems::rows::{Manner, Rows, recycle};
-use bevy_ecs::component::{ComponentId, StorageType};
+use bevy_ecs::component::StorageType;
 use bevy_ecs::query::{QueryBuilder, QueryState};
 use bevy_ecs::world::World;
 
@@ -18,10 +18,11 @@ struct LivesOf<P: Process> {
     tables: Vec<Rows<'static, P>>,
 }
 
-/// What runs the lives of a lane, whose processes carry the marker of its group.
-pub(crate) fn lives<P: Process>(world: &mut World, lane: u32, marker: ComponentId) -> Box<dyn Lives> {
-    let rows = QueryBuilder::new(world).with_id(marker).build();
-    Box::new(LivesOf::<P> { lane, rows, desk: Desk::default(), tables: Vec::new() })
+/// What runs the lives of a lane, whose processes are told by this mark.
+pub(crate) fn lives<P: Process>(world: &mut World, lane: u32, mark: Mark) -> Box<dyn Lives> {
+    let mut rows = QueryBuilder::new(world);
+    mark.filter(&mut rows);
+    Box::new(LivesOf::<P> { lane, rows: rows.build(), desk: Desk::default(), tables: Vec::new() })
 }
 
 impl<P: Process> Lives for LivesOf<P> {

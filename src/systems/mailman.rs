@@ -8,6 +8,7 @@ use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
 use crate::mail::Mail;
+use crate::mailbox::LARGE;
 use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Process, Vitals};
@@ -44,6 +45,9 @@ pub(super) fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut 
     }
     if !batch.is_empty() {
         batch.clear();
+    }
+    if batch.capacity() > LARGE {
+        batch.shrink_to(LARGE);
     }
     if cx.vitals.address.0.has_errands() {
         run_errands(process, cx);

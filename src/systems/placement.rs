@@ -7,33 +7,35 @@ use crate::key::{GroupKey, InGroup};
 use crate::process::{Flags, LifeOf, Process, Vitals, short_name};
 use crate::renewal::Renewal;
 use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope};
+use crate::settings::Asked;
 use crate::supervision::Supervision;
 use crate::systems::stretch::Lay;
 use crate::systems::{death, hook, janitor, life, mailman, marker};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::lifecycle::HookContext;
-use bevy_ecs::schedule::SystemSet;
+use bevy_ecs::schedule::{Schedules, SystemSet};
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
-use std::borrow::Cow;
 use std::sync::Arc;
 
-/// The index of the group that a process asks for by its components, made if need be.
+/// The index of the group that a process asks for by its components, made if need be. What it does not ask for stays as it
+/// is; at first it is the plain group of the global frequency.
 pub(crate) fn group_of(world: &mut World, entity: Entity) -> u32 {
-    let key = key_of(world, entity);
-    find_group(world, key)
+    let (frequency, label) = (world.get::<Frequency>(entity).copied(), world.get::<InGroup>(entity).cloned());
+    let lane = world.get::<Vitals>(entity).map(|vitals| vitals.lane);
+    let scope = scope::of(world);
+    let GroupKey { frequency: last, label: last_label } = match lane {
+        Some(lane) => key_of(scope, lane),
+        None => scope.global_frequency.into(),
+    };
+    let label = label.map_or(last_label, |label| label.0);
+    find_group(world, GroupKey { frequency: frequency.unwrap_or(last), label })
 }
 
-fn key_of(world: &mut World, entity: Entity) -> GroupKey {
-    let slot = world.entity(entity);
-    let label = slot.get::<InGroup>().map_or(Cow::Borrowed(""), |group| group.0.clone());
-    let frequency = slot.get::<Frequency>().copied().unwrap_or_else(|| {
-        let global = scope::of(world).global_frequency;
-        world.entity_mut(entity).insert(global);
-        global
-    });
-    GroupKey { frequency, label }
+fn key_of(scope: &Scope, lane: u32) -> GroupKey {
+    let group = scope.lanes.borrow()[lane as usize].group;
+    scope.groups.borrow()[group as usize].key.clone()
 }
 
 /// The index of a group, made if need be.
@@ -59,7 +61,8 @@ pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
         return lane as u32;
     }
     scope.ready.borrow_mut().push(Vec::new());
-    lanes.push(Lane { group, kind, runs: 0, last: 0, before: 0, dear: true, flagged: true });
+    let is_home = lanes.iter().all(|lane| lane.kind != kind);
+    lanes.push(Lane { group, kind, is_home, runs: 0, last: 0, before: 0, dear: true, flagged: true });
     let lane = lanes.len() as u32 - 1;
     drop(lanes);
     scope.change(Change::Install { group });
@@ -69,8 +72,10 @@ pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
 /// The lanes of a group, in order of their first processes.
 pub(crate) fn lanes_of(scope: &Scope, group: u32) -> Vec<Lay> {
     let (lanes, kinds) = (scope.lanes.borrow(), scope.kinds.borrow());
-    let marker = scope.groups.borrow()[group as usize].marker;
-    let of = |(number, lane): (usize, &Lane)| Lay { lane: number as u32, kind: kinds[lane.kind as usize], marker };
+    let of = |(number, lane): (usize, &Lane)| {
+        let (number, kind) = (number as u32, kinds[lane.kind as usize]);
+        Lay { lane: number, kind, mark: scope.mark(number) }
+    };
     lanes.iter().enumerate().filter(|(_, lane)| lane.group == group).map(of).collect()
 }
 
@@ -111,6 +116,8 @@ pub(crate) fn watch_settings(world: &mut World) {
             world.commands().queue(move |world: &mut World| regroup(world, context.entity));
         }
     }
+    // First of all: to be found late among many entities would cost each of them some bytes.
+    world.init_resource::<Schedules>();
     world.register_component_hooks::<Frequency>().on_insert(on_insert);
     world.register_component_hooks::<InGroup>().on_insert(on_insert);
     world.register_component_hooks::<Supervision>().on_insert(supervise);
@@ -151,14 +158,15 @@ fn regroup(world: &mut World, entity: Entity) {
     let (flags, from) = (vitals.flags, vitals.lane);
     if flags.has(Flags::OVER) {
         // It finds its place anew when it is born.
-        let marker = scope::of(world).marker(from);
-        world.entity_mut(entity).remove_by_id(marker);
+        let mark = scope::of(world).mark(from);
+        mark.take(&mut world.entity_mut(entity));
         return;
     }
     if flags.has(Flags::DYING) {
         return;
     }
     let group = group_of(world, entity);
+    world.entity_mut(entity).remove::<Asked>();
     let scope = scope::of(world);
     let left = scope.lanes.borrow()[from as usize];
     if left.group == group {
@@ -170,10 +178,7 @@ fn regroup(world: &mut World, entity: Entity) {
     scope.count(from, false);
     scope.count(to, true);
     janitor::follow(scope, entity, left.group, group);
-    let (old, new) = {
-        let groups = scope.groups.borrow();
-        (groups[left.group as usize].marker, groups[group as usize].marker)
-    };
+    let (old, new) = (scope.mark(from), scope.mark(to));
     with_vitals(world, entity, |vitals, scope| {
         if !vitals.flags.has(Flags::ABSENT) {
             vitals.since = left.last;
@@ -184,17 +189,19 @@ fn regroup(world: &mut World, entity: Entity) {
         scope.flag(vitals, Flags::FRESH.and(Flags::ABSENT));
     });
     let mut process = world.entity_mut(entity);
-    process.remove_by_id(old);
-    marker::insert(&mut process, new);
+    old.take(&mut process);
+    new.put(&mut process);
     follow_mail(world, entity);
-    tell_threads(world, entity, left.kind);
+    tell_threads(world, entity, to);
 }
 
 /// Threads keep the rhythm of their owner.
-fn tell_threads(world: &mut World, entity: Entity, kind: u32) {
-    if scope::of(world).has_threads.get() {
-        let frequency = key_of(world, entity).frequency;
-        let regrouped = scope::of(world).kinds.borrow()[kind as usize].regrouped;
+fn tell_threads(world: &mut World, entity: Entity, lane: u32) {
+    let scope = scope::of(world);
+    if scope.has_threads.get() {
+        let frequency = key_of(scope, lane).frequency;
+        let kind = scope.lanes.borrow()[lane as usize].kind;
+        let regrouped = scope.kinds.borrow()[kind as usize].regrouped;
         regrouped(world, entity, frequency);
     }
 }

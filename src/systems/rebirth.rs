@@ -10,9 +10,10 @@ use crate::post::{Address, Fate};
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Expected, Prepared};
+use crate::settings::Asked;
 use crate::systems::death;
+use crate::systems::mailman;
 use crate::systems::placement::{group_of, lane_of};
-use crate::systems::{mailman, marker};
 use abroad::Following;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
@@ -169,7 +170,7 @@ pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Prepared
     let found = scope::with(world, entity, |process, scope| {
         let vitals = process.get::<Vitals>()?;
         let kind = vitals.address.0.kind;
-        Some((kind, scope.kinds.borrow()[kind as usize].birth, process.contains_id(scope.marker(vitals.lane))))
+        Some((kind, scope.kinds.borrow()[kind as usize].birth, scope.mark(vitals.lane).is_on(&process)))
     });
     let Some((kind, birth, is_placed)) = found.flatten() else { return };
     if !is_placed {
@@ -183,12 +184,13 @@ fn settle_in(world: &mut World, entity: Entity, kind: u32) {
     let group = group_of(world, entity);
     let scope = scope::of(world);
     let lane = lane_of(scope, group, kind);
-    let marker = scope.marker(lane);
+    let mark = scope.mark(lane);
     let mut process = world.entity_mut(entity);
+    process.remove::<Asked>();
     if let Some(mut vitals) = process.get_mut::<Vitals>() {
         vitals.bypass_change_detection().lane = lane;
     }
-    marker::insert(&mut process, marker);
+    mark.put(&mut process);
 }
 
 /// Runs the deaths of these processes, in this order, and frees the entities of those that are not to come back.
@@ -211,9 +213,9 @@ pub(crate) fn retire(world: &mut World, entity: Entity) {
     let Some(vitals) = world.get::<Vitals>(entity) else { return };
     let (address, lane) = (vitals.address.clone(), vitals.lane);
     let scope = scope::of(world);
-    let (retire, marker) = (scope.kinds.borrow()[address.0.kind as usize].retire, scope.marker(lane));
+    let (retire, mark) = (scope.kinds.borrow()[address.0.kind as usize].retire, scope.mark(lane));
     retire(world, entity);
-    world.entity_mut(entity).remove_by_id(marker);
+    mark.take(&mut world.entity_mut(entity));
     match address.0.fate() {
         // Its own death has asked for an end for good.
         Fate::End => {

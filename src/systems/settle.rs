@@ -37,6 +37,7 @@ fn sweep(world: &mut World) {
     let beat = &scope::of(world).beat;
     beat.set_sweep(beat.now().saturating_add(SWEEP));
     world.clear_trackers();
+    scope::of(world).joined.borrow_mut().shrink_to_fit();
 }
 
 fn bury(world: &mut World) {

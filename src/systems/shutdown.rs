@@ -46,7 +46,7 @@ pub(crate) fn ties(world: &mut World) -> Vec<Tie> {
     let tie = |(vitals, depends): (&Vitals, Option<&Depends>)| {
         let record = &vitals.address.0;
         let needs = depends.iter().flat_map(|depends| depends.names()).map(str::to_ascii_lowercase).collect();
-        Tie { birth: record.birth, name: record.name.to_ascii_lowercase(), bound: record.bound, needs }
+        Tie { birth: record.birth, name: record.name.to_ascii_lowercase(), bound: record.is_bound(), needs }
     };
     living.map(tie).collect()
 }

@@ -6,10 +6,9 @@
 //! stands alone, under that condition.
 
 use crate::party::Party;
-use crate::scope::{self, Kind, Lives};
+use crate::scope::{self, Kind, Lives, Mark};
 use crate::systems::Step;
 use crate::systems::order::{Plan, Seat};
-use bevy_ecs::component::ComponentId;
 use bevy_ecs::schedule::{IntoScheduleConfigs, Schedule, ScheduleBuildError, ScheduleCleanupPolicy};
 use bevy_ecs::world::World;
 use parking_lot::Mutex;
@@ -18,8 +17,8 @@ use parking_lot::Mutex;
 pub(crate) struct Lay {
     pub(crate) lane: u32,
     pub(crate) kind: Kind,
-    /// The component that its processes carry.
-    pub(crate) marker: ComponentId,
+    /// How its processes are told from others of their type.
+    pub(crate) mark: Mark,
 }
 
 /// Builds the schedule of a group with these lanes, in order of registration.
@@ -41,7 +40,7 @@ pub(crate) fn lay_out(
     for (number, members) in stretches.into_iter().enumerate() {
         let of = |lane: &u32| lanes.iter().find(|lay| lay.lane == *lane);
         let members: Vec<&Lay> = members.iter().filter_map(of).collect();
-        let lives = members.iter().map(|lay| (lay.kind.lives)(world, lay.lane, lay.marker)).collect();
+        let lives = members.iter().map(|lay| (lay.kind.lives)(world, lay.lane, lay.mark)).collect();
         let mut system = system(lives).in_set(Seat::Stretch(number as u32)).in_set(Step::Stretches).in_set(Step::Live);
         if let [only] = &*members {
             system = system.in_set((only.kind.life_set)());

@@ -4,6 +4,7 @@
 //! plain. The few words that the head reads and writes at each tick are in [`Beat`].
 
 use crate::bell::monotonic;
+mod branch;
 mod graveyard;
 
 use crate::cause::Cause;
@@ -11,8 +12,9 @@ use crate::control::Control;
 use crate::frequency::Frequency;
 use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
-use crate::link::{Call, Link};
+use crate::link::{Call, Holder, Link};
 use crate::mail::Delivery;
+use crate::party::Party;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
@@ -35,10 +37,12 @@ use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use branch::Branch;
 pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
 
 /// A group as processes know it; its deadlines and counters are the head's.
+#[derive(Clone)]
 pub(crate) struct GroupEntry {
     pub(crate) key: GroupKey,
     /// The zero-size component that its processes carry.
@@ -160,6 +164,10 @@ pub(crate) struct Scope {
     pub(crate) control: Arc<Control>,
     pub(crate) link: Arc<Link>,
     pub(crate) beat: Arc<Beat>,
+    /// Where it is written whose hook runs.
+    holder: Arc<Holder>,
+    /// What it has more if it is lent to lives that run beside others.
+    branch: Option<Box<Branch>>,
     /// Births have a group from the start; late ones must wait for a later tick.
     pub(crate) started: Cell<bool>,
     pub(crate) groups: RefCell<Vec<GroupEntry>>,
@@ -211,8 +219,10 @@ impl Scope {
         let (next_tick, senders) = (control.delivery.get() == Some(&Delivery::NextTick), SenderIds::new(seed));
         Self {
             control,
-            link,
             beat: Arc::default(),
+            holder: link.holder.clone(),
+            link,
+            branch: None,
             started: Cell::new(false),
             groups: RefCell::default(),
             lanes: RefCell::default(),
@@ -246,6 +256,12 @@ impl Scope {
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         self.beat.now()
+    }
+
+    /// A hook of this process runs now.
+    #[inline(always)]
+    pub(crate) fn hold(&self, party: Party) {
+        self.holder.hold(party);
     }
 
     /// What hooks are timed by: on the simulated clock, what has been consumed.

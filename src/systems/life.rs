@@ -9,8 +9,9 @@ use crate::context::Context;
 use crate::failure::Culprit;
 use crate::party::Party;
 use crate::process::{Flags, LifeOf, Private, Process, Row, Vitals};
-use crate::scope::{Lent, Scope};
+use crate::scope::{self, Lent, Scope};
 use crate::systems::Step;
+use crate::systems::parallel::{Fork, Rows};
 use crate::systems::round::{self, Desk};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
@@ -29,16 +30,23 @@ pub(crate) fn install<P: Process>(world: &mut World, lane: u32, marker: Componen
     let rows = QueryParamBuilder::new(move |query| {
         query.with_id(marker);
     });
-    let mut desk = Desk::default();
+    let (mut desk, mut fork) = (Desk::default(), Fork::new(P::PARALLEL, lane, &scope::of(world).control));
     let system = (rows, ParamBuilder::of::<&Entities>(), ParamBuilder::resource_mut::<Lent>())
         .build_state(world)
         .build_system(move |rows: Query<Row<P>>, entities: &Entities, lent: ResMut<Lent>| {
-            live(lane, &mut desk, rows, entities, lent);
+            live(lane, &mut desk, &mut fork, rows, entities, lent);
         });
     schedule.add_systems(system.in_set(LifeOf::<P>::LifeOf).in_set(Step::Live).in_set(Step::Lives));
 }
 
-fn live<P: Process>(lane: u32, desk: &mut Desk, mut rows: Query<Row<P>>, entities: &Entities, mut lent: ResMut<Lent>) {
+fn live<P: Process>(
+    lane: u32,
+    desk: &mut Desk,
+    fork: &mut Fork,
+    mut rows: Query<Row<P>>,
+    entities: &Entities,
+    mut lent: ResMut<Lent>,
+) {
     let scope = lent.bypass_change_detection().scope();
     let mut watch = Watch::start(lane, scope);
     round::deliver(lane, desk, &mut rows, entities, scope);
@@ -47,20 +55,37 @@ fn live<P: Process>(lane: u32, desk: &mut Desk, mut rows: Query<Row<P>>, entitie
         for (mut processes, mut flags, mut vitals, mut privates) in tables {
             let flags = flags.bypass_change_detection();
             let (vitals, privates) = (vitals.bypass_change_detection(), privates.bypass_change_detection());
-            watch.lives += processes.len();
-            batch(&mut processes, flags, vitals, privates, scope, dear);
+            let rows = Rows { processes: &mut processes, flags, vitals, privates };
+            watch.lives += run(rows, fork, scope, dear);
         }
     } else {
         // A sparse-set component has no slices.
         for (mut process, mut flags, mut vitals, mut private) in &mut rows {
             let flags = from_mut(flags.bypass_change_detection());
             let (vitals, private) = (vitals.bypass_change_detection(), private.bypass_change_detection());
-            watch.lives += 1;
-            batch(from_mut(&mut *process), flags, from_mut(vitals), from_mut(private), scope, dear);
+            let (processes, vitals, privates) = (from_mut(&mut *process), from_mut(vitals), from_mut(private));
+            watch.lives += run(Rows { processes, flags, vitals, privates }, fork, scope, dear);
         }
     }
-    scope.link.hold(Party::NOBODY);
+    if const { P::PARALLEL.is_ever() } {
+        fork.merge(scope);
+    }
+    scope.hold(Party::NOBODY);
     watch.stop(lane, scope);
+}
+
+/// Has the rows live, each type in its way. How many lives that was for each thread.
+#[inline(always)]
+fn run<P: Process>(rows: Rows<'_, P>, fork: &mut Fork, scope: &Scope, dear: bool) -> usize {
+    let live = |Rows { processes, flags, vitals, privates }: Rows<'_, P>, scope: &Scope| {
+        batch(processes, flags, vitals, privates, scope, dear);
+    };
+    if const { P::PARALLEL.is_ever() } {
+        return fork.live(rows, scope, live);
+    }
+    let count = rows.processes.len();
+    live(rows, scope);
+    count
 }
 
 /// Finds out, now and then, whether the lives of a lane are dear.
@@ -157,7 +182,7 @@ fn run_from<P: Process>(
     let brake = scope.control.brake_flag();
     for (((processes, flags), vitals), privates) in processes.iter_mut().zip(flags).zip(vitals).zip(privates) {
         if Flags::are_clear(flags) && !brake.load(Relaxed) {
-            scope.link.hold(vitals[0].party);
+            scope.hold(vitals[0].party);
             run_rows::<P, true>(&mut progress, processes, flags, vitals, privates, scope);
         } else {
             run_rows::<P, false>(&mut progress, processes, flags, vitals, privates, scope);
@@ -186,7 +211,7 @@ fn run_rows<P: Process, const CLEAR: bool>(
             continue;
         }
         if !CLEAR {
-            scope.link.hold(vitals.party);
+            scope.hold(vitals.party);
         }
         let from = if !CLEAR && flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
         if let Err(error) = process.life(&mut Context { vitals, flags, private, scope, pulled: &pulled }) {

@@ -203,3 +203,22 @@ impl fmt::Debug for Link {
         write!(f, "Link({} {:?})", self.head, self.name)
     }
 }
+
+#[cfg(test)]
+#[cfg(not(loom_model))]
+mod tests {
+    use super::*;
+    use crate::post::tests::address;
+
+    #[test]
+    fn all_that_hold_a_head_are_named() {
+        let link = Link::new(0, "main");
+        assert_eq!(link.holder(), "a plain system, or a call from outside");
+        let (imu, gps) = (address("imu", 0), address("gps", 1));
+        let helper = link.add_holder();
+        helper.hold(imu.0.party);
+        assert_eq!(link.holder(), "\"imu\"");
+        link.holder.hold(gps.0.party);
+        assert_eq!(link.holder(), "\"gps\" and \"imu\"");
+    }
+}

@@ -266,7 +266,7 @@ fn any_number_of_threads_gives_the_same_trace() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn no_cut_shows(size in 1..200_u64, workers in 2..9_usize, seed: u64) {

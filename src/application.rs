@@ -141,6 +141,17 @@ impl Application {
         self
     }
 
+    /// On how many threads each head runs the lives of [`Parallel`](crate::parallel::Parallel) types, its own among them: as
+    /// many as the thread that builds it may use cores, unless set. 1: all on its own. A thread that runs one application
+    /// after the other keeps the workers of the first. Without the cargo feature `parallel` there are none.
+    pub fn workers(mut self, workers: usize) -> Self {
+        match workers {
+            0 => self.faults.push("0 workers can run nothing: give 1 or more".into()),
+            _ => self.control.workers.store(workers, Relaxed),
+        }
+        self
+    }
+
     /// When mail can be read: [`Delivery::SameTick`] unless set.
     pub fn delivery(self, delivery: Delivery) -> Self {
         let _ = self.control.delivery.set(delivery);

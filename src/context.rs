@@ -260,14 +260,15 @@ impl<P: Process> Context<'_, P> {
     /// Ends the whole application in order: this tick goes on to its end, then all processes die. The first reason
     /// holds.
     pub fn stop_application(&mut self, reason: impl Into<String>) {
-        self.scope.control.stop(Cause::Stopped { by: self.name().to_owned(), reason: reason.into() });
+        let cause = Cause::Stopped { by: self.name().to_owned(), reason: reason.into() };
+        self.scope.tell_control(move |control| control.stop(cause));
     }
 
     /// Pulls the e-brake of the whole application: no other life begins, every process gets its
     /// [`safe_stop`](Process::safe_stop), then all die.
     pub fn ebrake(&mut self, reason: impl Into<String>) {
         self.pulled.set(true);
-        self.scope.control.brake(self.vitals.address.name(), reason.into());
+        self.scope.brake(self.vitals.address.name(), reason.into());
     }
 }
 
@@ -299,7 +300,7 @@ impl<P: Process> Context<'_, P> {
                 self.scope.reach(&address.clone(), move |world| set_paused(world, address.entity(), paused));
             }
             Target::Group(key) => self.scope.change(Change::Pause { key, paused }),
-            Target::Application => self.scope.control.paused.store(paused, Relaxed),
+            Target::Application => self.scope.tell_control(move |control| control.paused.store(paused, Relaxed)),
         }
         Ok(())
     }
@@ -359,7 +360,8 @@ impl Scope {
         if Arc::ptr_eq(&address.0.link, &self.link) {
             self.defer(call);
         } else {
-            address.0.link.call(call);
+            let link = address.0.link.clone();
+            self.tell_control(move |_| link.call(call));
         }
     }
 

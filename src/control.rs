@@ -28,6 +28,8 @@ pub(crate) struct Control {
     timeline: OnceLock<Timeline>,
     pub(crate) post: Post,
     pub(crate) seed: AtomicU64,
+    /// How many threads a head may run lives on; 0 for as many as there are cores.
+    pub(crate) workers: AtomicUsize,
     /// Application time at which tick 0 of every group is due; nothing is late before it.
     pub(crate) epoch: AtomicU64,
     /// Processes born and not yet dead.
@@ -119,6 +121,7 @@ impl Control {
             timeline: OnceLock::new(),
             post: Post::default(),
             seed: AtomicU64::new(0),
+            workers: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             population: AtomicUsize::new(0),
             paused: AtomicBool::new(false),

@@ -15,6 +15,8 @@ pub(crate) struct Crowd {
     state: Mutex<State>,
     /// The head waits here while a thread has its turn.
     driver: Condvar,
+    /// Who gives turns: the head, or lives that run beside others and wait for a lock.
+    driving: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -40,7 +42,7 @@ pub(crate) struct Place {
 
 impl Default for Crowd {
     fn default() -> Self {
-        Self { state: Mutex::new(State::default()), driver: Condvar::new() }
+        Self { state: Mutex::new(State::default()), driver: Condvar::new(), driving: Mutex::new(()) }
     }
 }
 
@@ -126,6 +128,7 @@ impl Crowd {
 
     /// Gives turns until no thread is to wake by `limit`, or `done` says so.
     pub(crate) fn run_due(&self, limit: u64, timeline: &Timeline, done: impl Fn() -> bool) {
+        let _driving = self.driving.lock();
         while !done() {
             let mut state = self.state.lock();
             let next = state.members.iter().min_by_key(|member| (member.wake_at, member.place.id));

@@ -21,7 +21,7 @@ pub(crate) fn guarded<P: Process>(
     cx: &mut Context<'_, P>,
     call: impl FnOnce(&mut P, &mut Context<'_, P>) -> Result,
 ) {
-    cx.scope.link.hold(cx.vitals.party);
+    cx.scope.hold(cx.vitals.party);
     // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
     match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
         Ok(Ok(())) => {}
@@ -134,7 +134,7 @@ impl<'a> Culprit<'a> {
         let address = &self.vitals.address;
         if ebrake {
             self.pulled.set(true);
-            self.scope.control.brake(address.name(), cause.to_string());
+            self.scope.brake(address.name(), cause.to_string());
         } else if !self.vitals.flags.has(Flags::DYING) {
             tracing::error!(process = address.name(), %cause, "is given up");
             self.scope.condemn(self.vitals, Arc::new(cause));

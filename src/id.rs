@@ -10,14 +10,24 @@ use uuid::Uuid;
 /// How many bits count the mails of one sender: at ten million a second they last for most of a year.
 const COUNT_BITS: u32 = 48;
 
+/// How many bits count the mails of one life beside others: one that sends more goes on with the ids of its next.
+const LIFE_BITS: u32 = 20;
+
 /// The ids that one thread gives to the mails it sends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ids(Cell<u64>);
 
 impl Ids {
     /// The ids of the sender number `sender` in the session of `seed`. Numbers from 65,536 on begin again with the ids of 0.
     pub(crate) fn new(seed: u64, sender: u64) -> Self {
         Self(Cell::new(scatter(seed).wrapping_add(sender << COUNT_BITS)))
+    }
+
+    /// From now on, the ids of what a process sends in one life, the same on whatever thread it runs: they hang on the number
+    /// of its birth and on that of the life.
+    pub(crate) fn begin_life(&self, seed: u64, birth: u64, life: u64) {
+        // Scattered twice: other than the ids that its callbacks may draw from [`SenderIds`].
+        self.0.set(scatter(scatter(seed ^ scatter(birth))).wrapping_add(life << LIFE_BITS));
     }
 
     #[inline(always)]
@@ -93,6 +103,21 @@ mod tests {
         assert_ne!(first(1, 0), first(2, 0));
         let ids = Ids::new(1, 0);
         assert_eq!(ids.next() + 1, ids.next());
+    }
+
+    #[test]
+    fn the_ids_of_a_life_hang_on_nothing_else() {
+        let ids = Ids::default();
+        let draw = |seed, birth, life| {
+            ids.begin_life(seed, birth, life);
+            [ids.next(), ids.next()]
+        };
+        let first = draw(1, 7, 3);
+        assert_eq!(first[0] + 1, first[1]);
+        assert_eq!(draw(1, 7, 3), first);
+        assert_eq!(draw(1, 7, 4)[0] - first[0], 1 << LIFE_BITS);
+        assert!(draw(1, 8, 3)[0] != first[0] && draw(2, 7, 3)[0] != first[0]);
+        assert_ne!(draw(1, 7, 0)[0], SenderIds::new(1).next(7), "a callback draws others");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod key;
 pub mod lifecycle;
 pub mod overrun;
 pub mod pace;
+pub mod parallel;
 pub mod phase;
 pub mod realtime;
 pub mod renewal;
@@ -104,6 +105,7 @@ pub mod prelude {
     pub use crate::mailbox::{MailboxSize, Order, Overflow};
     pub use crate::overrun::Overrun;
     pub use crate::pace::{Loss, Pace, PaceState};
+    pub use crate::parallel::Parallel;
     pub use crate::phase::Phase;
     pub use crate::post::Address;
     pub use crate::process::{Identity, LifeOf, Process};

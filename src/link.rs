@@ -7,6 +7,7 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use parking_lot::Mutex;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// A name that no head has.
@@ -35,8 +36,10 @@ pub(crate) struct Link {
     pulse: AtomicU64,
     /// Whether it is at work: not asleep, and not left alone by a program that steps it.
     awake: AtomicBool,
-    /// Whose hook runs: bits of a [`Party`].
-    holder: AtomicU64,
+    /// Whose hook its thread runs.
+    pub(crate) holder: Arc<Holder>,
+    /// Whose lives are run for it beside others.
+    helpers: Mutex<Vec<Arc<Holder>>>,
     /// Whether nothing is left that could ever make it tick.
     idle: AtomicBool,
     /// How it stands to what paces it: a [`PaceState`], or [`UNPACED`].
@@ -44,6 +47,28 @@ pub(crate) struct Link {
 }
 
 const UNPACED: u8 = u8::MAX;
+
+/// Whose hook a thread runs: bits of a [`Party`]. Alone in its cache line, for each thread writes its own all the time.
+#[repr(align(64))]
+pub(crate) struct Holder(AtomicU64);
+
+impl Default for Holder {
+    fn default() -> Self {
+        Self(AtomicU64::new(Party::NOBODY.to_bits()))
+    }
+}
+
+impl Holder {
+    /// A hook of this process runs now. Of many cheap lives, only each eighth process says so.
+    #[inline(always)]
+    pub(crate) fn hold(&self, party: Party) {
+        self.0.store(party.to_bits(), Ordering::Relaxed);
+    }
+
+    fn name(&self) -> Option<String> {
+        Party::from_bits(self.0.load(Ordering::Relaxed)).with_name(|name| format!("{name:?}"))
+    }
+}
 
 impl Link {
     pub(crate) fn new(head: u32, name: &str) -> Self {
@@ -57,7 +82,8 @@ impl Link {
             mail: Mutex::default(),
             pulse: AtomicU64::new(0),
             awake: AtomicBool::new(false),
-            holder: AtomicU64::new(Party::NOBODY.to_bits()),
+            holder: Arc::default(),
+            helpers: Mutex::default(),
             idle: AtomicBool::new(false),
             pace: AtomicU8::new(UNPACED),
         }
@@ -127,16 +153,21 @@ impl Link {
         self.awake.load(Ordering::Relaxed)
     }
 
-    /// A hook of this process runs now. Of many cheap lives, only each eighth process says so.
-    #[inline(always)]
-    pub(crate) fn hold(&self, holder: Party) {
-        self.holder.store(holder.to_bits(), Ordering::Relaxed);
+    /// One more who may hold it.
+    pub(crate) fn add_holder(&self) -> Arc<Holder> {
+        let holder = Arc::<Holder>::default();
+        self.helpers.lock().push(holder.clone());
+        holder
     }
 
     /// Who holds the head, for people to read.
     pub(crate) fn holder(&self) -> String {
-        let holder = Party::from_bits(self.holder.load(Ordering::Relaxed));
-        holder.with_name(|name| format!("{name:?}")).unwrap_or_else(|| "a plain system, or a call from outside".into())
+        let helpers = self.helpers.lock();
+        let names = std::iter::once(&self.holder).chain(&*helpers).filter_map(|holder| holder.name());
+        match &names.collect::<Vec<_>>()[..] {
+            [] => "a plain system, or a call from outside".into(),
+            names => names.join(" and "),
+        }
     }
 }
 
@@ -170,5 +201,24 @@ impl Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Link({} {:?})", self.head, self.name)
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom_model))]
+mod tests {
+    use super::*;
+    use crate::post::tests::address;
+
+    #[test]
+    fn all_that_hold_a_head_are_named() {
+        let link = Link::new(0, "main");
+        assert_eq!(link.holder(), "a plain system, or a call from outside");
+        let (imu, gps) = (address("imu", 0), address("gps", 1));
+        let helper = link.add_holder();
+        helper.hold(imu.0.party);
+        assert_eq!(link.holder(), "\"imu\"");
+        link.holder.hold(gps.0.party);
+        assert_eq!(link.holder(), "\"gps\" and \"imu\"");
     }
 }

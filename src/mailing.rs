@@ -120,7 +120,7 @@ impl<P: Process> Context<'_, P> {
     #[inline]
     pub fn tell<T: Recipient, V: Any + Send + Sync>(&mut self, to: T, subject: impl Into<Subject>, body: V) {
         if let Err(error) = self.send(Mail::to(to).subject(subject).body(body)) {
-            self.scope.undeliverable(error, self.vitals.party);
+            self.undeliverable(error);
         }
     }
 
@@ -128,19 +128,20 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`SendError`] with the draft, when nobody has this name, or the mailbox is full or closed. With `?`, back-pressure
-    /// becomes a failure of this life.
+    /// becomes a failure of this life. In a life of a [`Parallel`](crate::parallel::Parallel) type, only the first: what is
+    /// refused later is counted, and goes to the dead-letter hook.
     #[inline(always)]
     pub fn send<T: Recipient, B: Content>(&mut self, draft: Draft<T, B>) -> Result<Sent, SendError> {
         if let Some(thread) = draft.answers() {
             self.settle_debt(thread);
         }
-        self.scope.post(draft, self.vitals.party)
+        self.post(draft)
     }
 
     /// Sends a mail to many, who share its body: one result each, in order.
     pub fn send_all<B: Content>(&mut self, draft: Draft<Many<'_>, B>) -> Vec<Result<Sent, SendError>> {
         let party = self.vitals.party;
-        draft.share().each(&self.scope.control.post, party).map(|draft| self.scope.post(draft, party)).collect()
+        draft.share().each(&self.scope.control.post, party).map(|draft| self.post(draft)).collect()
     }
 
     /// Answers a mail: to its sender, in its thread, about the same. For more than a body, send [`Mail::reply`].
@@ -161,8 +162,7 @@ impl<P: Process> Context<'_, P> {
     /// Gives a foreign message (from a socket, a device, anything) to this process's own filters on a route, at its next
     /// mailman. The route need not exist yet.
     pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
-        let party = self.vitals.party;
-        let mail = draft.land(self.scope.stamp(party), party);
+        let mail = draft.land(self.stamp(), self.vitals.party);
         let at = self.route(route.into());
         self.belongings().routed.push((at, mail));
         self.vitals.address.0.add_errand();
@@ -238,7 +238,14 @@ impl<P: Process> Context<'_, P> {
 impl<P: Process> Context<'_, P> {
     /// Makes `value` the latest of its type, for all processes on all heads.
     pub fn publish<T: Send + Sync + 'static>(&mut self, value: T) {
-        self.scope.control.topics.publish(value, self.scope.now(), &self.vitals.address);
+        let (now, publisher) = (self.scope.now(), &self.vitals.address);
+        match self.branch() {
+            None => self.scope.control.topics.publish(value, now, publisher),
+            Some(branch) => {
+                let publisher = publisher.clone();
+                branch.act(move |scope| scope.control.topics.publish(value, now, &publisher));
+            }
+        }
     }
 
     /// The latest value of a type, with its age and publisher. Under [`Delivery::NextTick`](crate::mail::Delivery::NextTick),

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::filter::Filters;
 use crate::mail::Mail;
 use crate::mailing::Handler;
+use crate::parallel::Parallel;
 use crate::party::Party;
 use crate::post::Address;
 use crate::signal::Signal;
@@ -44,6 +45,10 @@ use std::sync::Arc;
 /// }
 /// ```
 pub trait Process: Component<Mutability = Mutable> + Sized {
+    /// From how many processes of this type on their lives run on several threads: never, unless said. It changes when takes
+    /// effect what a life asks for.
+    const PARALLEL: Parallel = Parallel::NEVER;
+
     /// The part of the set-up that takes long and needs no context: opening a device, loading a map. It runs before each
     /// [`birth`](Self::birth), which is left out where this fails; beside that of others on threads of their own, for those
     /// with [`ParallelBirth`](crate::lifecycle::ParallelBirth) that are born when the application is built.

@@ -4,15 +4,18 @@
 //! plain. The few words that the head reads and writes at each tick are in [`Beat`].
 
 use crate::bell::monotonic;
+mod branch;
 mod graveyard;
+mod lent;
 
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::frequency::Frequency;
 use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
-use crate::link::{Call, Link};
+use crate::link::{Call, Holder, Link};
 use crate::mail::Delivery;
+use crate::party::Party;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
@@ -20,26 +23,25 @@ use crate::send::Kept;
 use crate::suspension;
 use crate::time::Beat;
 use crate::timer::{Alarms, TimerId};
-use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
-use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::InternedSystemSet;
 use bevy_ecs::world::{EntityMut, World};
-use parking_lot::Mutex;
 use std::any::TypeId;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use branch::Branch;
 pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
+pub(crate) use lent::{Lent, entity, lend, of, with};
 
 /// A group as processes know it; its deadlines and counters are the head's.
+#[derive(Clone)]
 pub(crate) struct GroupEntry {
     pub(crate) key: GroupKey,
     /// The zero-size component that its processes carry, those at home excepted.
@@ -181,6 +183,10 @@ pub(crate) struct Scope {
     pub(crate) control: Arc<Control>,
     pub(crate) link: Arc<Link>,
     pub(crate) beat: Arc<Beat>,
+    /// Where it is written whose hook runs.
+    holder: Arc<Holder>,
+    /// What it has more if it is lent to lives that run beside others.
+    branch: Option<Box<Branch>>,
     /// Births have a group from the start; late ones must wait for a later tick.
     pub(crate) started: Cell<bool>,
     pub(crate) groups: RefCell<Vec<GroupEntry>>,
@@ -232,8 +238,10 @@ impl Scope {
         let (next_tick, senders) = (control.delivery.get() == Some(&Delivery::NextTick), SenderIds::new(seed));
         Self {
             control,
-            link,
             beat: Arc::default(),
+            holder: link.holder.clone(),
+            link,
+            branch: None,
             started: Cell::new(false),
             groups: RefCell::default(),
             lanes: RefCell::default(),
@@ -267,6 +275,12 @@ impl Scope {
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         self.beat.now()
+    }
+
+    /// A hook of this process runs now.
+    #[inline(always)]
+    pub(crate) fn hold(&self, party: Party) {
+        self.holder.hold(party);
     }
 
     /// What hooks are timed by: on the simulated clock, what has been consumed.
@@ -397,47 +411,4 @@ impl Scope {
             self.change(Change::Population { group });
         }
     }
-}
-
-/// The scope, as a resource. The mutex only makes it `Sync`: it is always reached through `&mut`, never locked.
-#[derive(Resource)]
-pub(crate) struct Lent(Option<Box<Mutex<Scope>>>);
-
-impl Lent {
-    pub(crate) fn new(scope: Scope) -> Self {
-        Self(Some(Box::new(Mutex::new(scope))))
-    }
-
-    #[inline(always)]
-    pub(crate) fn scope(&mut self) -> &Scope {
-        self.0.as_mut().expect("only `lend` takes it out, and lives do not look for it in the World").get_mut()
-    }
-}
-
-/// The scope of a World.
-pub(crate) fn of(world: &mut World) -> &Scope {
-    world.resource_mut::<Lent>().into_inner().scope()
-}
-
-/// Lends the scope together with its World, in which it is not to be found meanwhile.
-#[inline]
-pub(crate) fn lend<R>(world: &mut World, borrow: impl FnOnce(&mut World, &Scope) -> R) -> R {
-    let mut scope = world.resource_mut::<Lent>().0.take().expect("it is lent once at a time");
-    // What has panicked is not looked at again: the panic goes on when the scope is back in its place.
-    let outcome = catch_unwind(AssertUnwindSafe(|| borrow(world, scope.get_mut())));
-    world.resource_mut::<Lent>().0 = Some(scope);
-    outcome.unwrap_or_else(|panic| resume_unwind(panic))
-}
-
-/// Lends an entity together with the scope, if it is there.
-pub(crate) fn with<R>(world: &mut World, entity: Entity, f: impl FnOnce(EntityMut<'_>, &Scope) -> R) -> Option<R> {
-    let lender = self::entity(world)?;
-    let [entity, mut lender] = world.get_entity_mut([entity, lender]).ok()?;
-    let mut lent = lender.get_mut::<Lent>()?;
-    Some(f(entity, lent.bypass_change_detection().scope()))
-}
-
-/// The entity that carries the scope: resources are entities, and two entities can be borrowed together.
-pub(crate) fn entity(world: &World) -> Option<Entity> {
-    world.resource_entities().get(world.component_id::<Lent>()?)
 }

@@ -198,7 +198,7 @@ impl<'a, B: Content> Draft<Many<'a>, B> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sent {
     pub(crate) number: u64,
-    dropped: Option<Dropped>,
+    pub(crate) dropped: Option<Dropped>,
 }
 
 impl Sent {
@@ -208,7 +208,8 @@ impl Sent {
         id::to_uuid(self.number)
     }
 
-    /// Which mail was lost for the bound of the mailbox, if one was: under some policies this very one.
+    /// Which mail was lost for the bound of the mailbox, if one was: under some policies this very one. Of a
+    /// [`Parallel`](crate::parallel::Parallel) life, that is not known yet.
     #[must_use]
     pub fn dropped(&self) -> Option<Dropped> {
         self.dropped

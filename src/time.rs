@@ -96,6 +96,23 @@ impl Beat {
         self.group.store(group as u64, Relaxed);
     }
 
+    /// Tells the same tick as another, to lives that run beside others.
+    pub(crate) fn follow(&self, other: &Self) {
+        self.begin(other.group() as usize, other.number(), other.due(), other.now(), other.previous());
+    }
+
+    /// Takes over what lives that ran beside others have consumed, and that they left something to be done.
+    pub(crate) fn take_over(&self, other: &Self) {
+        match other.take_consumed() {
+            0 => {}
+            consumed => self.consume(consumed),
+        }
+        if other.is_unsettled() {
+            other.settle();
+            self.unsettle();
+        }
+    }
+
     /// Sets the instant outside of ticks.
     pub(crate) fn set_now(&self, now: u64) {
         self.now.store(now, Relaxed);

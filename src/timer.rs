@@ -63,6 +63,17 @@ impl Alarms {
         self.heap.push(Reverse(Alarm { due, number, owner, id }));
     }
 
+    /// Takes over those of another, in the order in which they were set there. Whether there was any.
+    pub(crate) fn append(&mut self, other: &mut Self) -> bool {
+        let mut theirs = std::mem::take(&mut other.heap).into_vec();
+        let any = !theirs.is_empty();
+        theirs.sort_unstable_by_key(|Reverse(alarm)| alarm.number);
+        theirs.drain(..).for_each(|Reverse(alarm)| self.set(alarm.due, alarm.owner, alarm.id));
+        // Empty, but for its room.
+        other.heap = theirs.into();
+        any
+    }
+
     /// When the first is due; `u64::MAX` for never.
     pub(crate) fn next_due(&self) -> u64 {
         self.heap.peek().map_or(u64::MAX, |Reverse(alarm)| alarm.due)

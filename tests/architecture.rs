@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "lifecycle",
         "overrun",
         "pace",
+        "parallel",
         "phase",
         "realtime",
         "renewal",

@@ -2,7 +2,8 @@
 
 use crate::bell::monotonic;
 use crate::process::{Process, Row};
-use crate::scope::{Lives, Mark, Scope};
+use crate::scope::{self, Lives, Mark, Scope};
+use crate::systems::parallel::Fork;
 use crate::systems::round::Desk;
 use crate::systems::rows::{Manner, Rows, recycle};
 use bevy_ecs::component::StorageType;
@@ -14,6 +15,7 @@ struct LivesOf<P: Process> {
     lane: u32,
     rows: QueryState<Row<P>>,
     desk: Desk,
+    fork: Fork,
     /// The tables of a tick. Empty between ticks, but for its memory.
     tables: Vec<Rows<'static, P>>,
 }
@@ -22,13 +24,15 @@ struct LivesOf<P: Process> {
 pub(crate) fn lives<P: Process>(world: &mut World, lane: u32, mark: Mark) -> Box<dyn Lives> {
     let mut rows = QueryBuilder::new(world);
     mark.filter(&mut rows);
-    Box::new(LivesOf::<P> { lane, rows: rows.build(), desk: Desk::default(), tables: Vec::new() })
+    let rows = rows.build();
+    let fork = Fork::new(P::PARALLEL, lane, &scope::of(world).control);
+    Box::new(LivesOf::<P> { lane, rows, desk: Desk::default(), fork, tables: Vec::new() })
 }
 
 impl<P: Process> Lives for LivesOf<P> {
     fn run(&mut self, world: &mut World, scope: &Scope) {
         self.desk.open(self.lane, scope);
-        if !self.run_only(world, scope) {
+        if const { P::PARALLEL.is_ever() } || !self.run_only(world, scope) {
             self.run_all(world, scope);
         }
     }
@@ -61,8 +65,7 @@ impl<P: Process> LivesOf<P> {
         if P::STORAGE_TYPE == StorageType::SparseSet {
             self.desk.deliver_each(&mut self.rows, world, scope);
             for row in self.rows.iter_mut(world) {
-                watch.lives += 1;
-                Rows::with(row, |row| row.live(scope, watch.manner));
+                Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
             self.desk.locate(world.entities());
@@ -71,13 +74,25 @@ impl<P: Process> LivesOf<P> {
             tables.extend(rows.expect("all components are in tables").map(Rows::of));
             self.desk.deliver(&mut tables, scope);
             for table in &mut tables {
-                watch.lives += table.processes.len();
-                table.live(scope, watch.manner);
+                watch.lives += live(table, &mut self.fork, scope, watch.manner);
             }
             self.tables = recycle(tables);
         }
+        if const { P::PARALLEL.is_ever() } {
+            self.fork.merge(scope);
+        }
         watch.stop(self.lane, scope);
     }
+}
+
+/// Has the rows live, each type in its way. How many lives that was for each thread.
+#[inline(always)]
+fn live<P: Process>(rows: &mut Rows<'_, P>, fork: &mut Fork, scope: &Scope, manner: Manner) -> usize {
+    if const { P::PARALLEL.is_ever() } {
+        return fork.live(rows, scope, move |rows, scope| rows.live(scope, manner));
+    }
+    rows.live(scope, manner);
+    rows.processes.len()
 }
 
 /// Finds out, now and then, whether the lives of a lane are dear.

@@ -14,6 +14,7 @@ pub(crate) mod life;
 pub(crate) mod mailman;
 pub(crate) mod marker;
 pub(crate) mod order;
+pub(crate) mod parallel;
 pub(crate) mod placement;
 pub(crate) mod rebirth;
 pub(crate) mod round;

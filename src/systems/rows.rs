@@ -49,6 +49,13 @@ impl<'a, P: Process> Rows<'a, P> {
         look(&mut Rows { processes: from_mut(&mut *process), vitals: from_mut(vitals.bypass_change_detection()) });
     }
 
+    /// Those before a row, and those from there on.
+    pub(crate) fn split(&mut self, row: usize) -> (Rows<'_, P>, Rows<'_, P>) {
+        let (processes, other_processes) = self.processes.split_at_mut(row);
+        let (vitals, other_vitals) = self.vitals.split_at_mut(row);
+        (Rows { processes, vitals }, Rows { processes: other_processes, vitals: other_vitals })
+    }
+
     /// Whether this process stands there.
     #[inline(always)]
     pub(crate) fn holds(&self, entity: Entity, row: usize) -> bool {
@@ -105,7 +112,7 @@ fn live_from<P: Process>(begun: &mut usize, rows: &mut Rows<'_, P>, scope: &Scop
         if brake.load(Relaxed) {
             break;
         }
-        scope.link.hold(vitals[0].party);
+        scope.hold(vitals[0].party);
         for (process, vitals) in processes.iter_mut().zip(vitals) {
             progress.count += 1;
             // Only these lives themselves could change either now, and a life can flag no process but its own.
@@ -128,7 +135,7 @@ fn live<P: Process, const CLEAR: bool>(process: &mut P, mut cx: Context<'_, P>) 
         return;
     }
     if !CLEAR {
-        scope.link.hold(cx.vitals.party);
+        scope.hold(cx.vitals.party);
     }
     let from = if !CLEAR && cx.vitals.flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
     if let Err(error) = process.life(&mut cx) {

@@ -56,7 +56,7 @@ fn system(mut lanes: Vec<Box<dyn Lives>>) -> impl FnMut(&mut World) {
             for lane in &mut lanes {
                 lane.run(world, scope);
             }
-            scope.link.hold(Party::NOBODY);
+            scope.hold(Party::NOBODY);
         });
     }
 }

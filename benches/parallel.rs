@@ -9,7 +9,7 @@ use std::thread::{available_parallelism, sleep};
 use std::time::Instant;
 
 /// How long the ticks of one row of the table are measured.
-const TIME: Duration = Duration::from_secs(3);
+const TIME: Duration = Duration::from_secs(1);
 /// Between two ticks.
 const GAP: Duration = Duration::from_millis(1);
 /// The fewest ticks that say anything.

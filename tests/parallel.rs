@@ -7,7 +7,7 @@ use polycephaly::prelude::*;
 use polycephaly::rand::Rng;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The latest word of any cell.
 struct Word(String);
@@ -181,6 +181,10 @@ impl Process for Sink {
 /// All that can be seen of a run from outside.
 type Trace = (Vec<String>, Report);
 
+/// One at a time of those runs in which many die: the directory of the OS process remembers the last 4096 dead of all
+/// applications, and who is forgotten has no name in a trace.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// What `size` cells do on so many threads. On a thread of its own: the threads that help are those of a thread.
 fn trace(workers: usize, size: u64, seed: u64, delivery: Delivery, time: Duration) -> Trace {
     let run = move || {
@@ -222,6 +226,7 @@ fn trace(workers: usize, size: u64, seed: u64, delivery: Delivery, time: Duratio
         lines.extend(world.query::<&Cell>().iter(world).map(|cell| cell.lines.join("\n")));
         (lines, report)
     };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::spawn(run).join().unwrap()
 }
 
@@ -318,7 +323,7 @@ many!(
 #[cfg(feature = "parallel")]
 #[test]
 fn lives_run_beside_each_other() {
-    let (reached, bell) = (Arc::new(Mutex::new(false)), Arc::new(Condvar::new()));
+    let (reached, bell) = (Arc::new(Mutex::new(false)), Arc::new(std::sync::Condvar::new()));
     let application = Many::add(simulated().workers(2), 64, move |number, _| {
         if number == 63 {
             *reached.lock().unwrap() = true;
@@ -351,6 +356,7 @@ fn after_the_brake(clock: Clock, workers: usize, count: u64) -> (usize, Exit) {
         let exit = application.run();
         (after.load(SeqCst), exit)
     };
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     std::thread::spawn(run).join().unwrap()
 }
 

@@ -18,8 +18,8 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 /// An exact rational number of hertz, from one in 584 years up to one million.
 ///
-/// As a component it says how often a process lives. It is immutable there: to change it is to insert another one, so
-/// that the scheduler always hears of it.
+/// As a component it says how often a process is to live. The scheduler takes it out of the World when that is done: to change
+/// it is to insert another one. [`Context::frequency`](crate::context::Context::frequency) tells what holds.
 ///
 /// ```
 /// use polycephaly::frequency::{Frequency, every, hz};

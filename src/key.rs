@@ -46,7 +46,7 @@ impl fmt::Display for GroupKey {
 }
 
 /// In a process's bundle: the label of the group it joins, among those of its frequency. Inserting another one moves
-/// the process, as inserting another [`Frequency`] does.
+/// the process, as inserting another [`Frequency`] does. Like that one, it is taken out of the World when that is done.
 #[derive(Component, Clone, PartialEq, Eq, Hash, Debug)]
 #[component(immutable)]
 pub struct InGroup(pub Cow<'static, str>);

@@ -5,6 +5,7 @@ mod bell;
 pub mod budget;
 pub mod cause;
 pub mod clock;
+mod fold;
 pub mod frequency;
 pub mod importance;
 pub mod key;

@@ -1,9 +1,10 @@
 //! How processes start and end beside each other: settings for their bundles.
 
+use crate::fold::folded_hash;
 use bevy_ecs::component::Component;
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// Whether a process is born when the application is built, or when it is spawned: yes, unless it has `Autostart(false)`.
 /// Then it has its name and waits until somebody starts it by that.
@@ -32,7 +33,7 @@ pub struct ParallelBirth;
 /// ```
 #[derive(Component, Clone, PartialEq, Eq, Debug, Default)]
 #[component(immutable)]
-pub struct Depends(pub(crate) Vec<Cow<'static, str>>);
+pub struct Depends(pub(crate) Arc<[Cow<'static, str>]>);
 
 impl Depends {
     /// On these, by name in any case.
@@ -71,7 +72,7 @@ pub enum DependsError {
 /// One in a list of processes that depend on each other.
 pub(crate) struct Node<'a> {
     pub(crate) name: &'a str,
-    pub(crate) needs: Vec<&'a str>,
+    pub(crate) needs: &'a [Cow<'static, str>],
 }
 
 /// The rank of each: 0 for those that need nobody, and one more than the highest of those that it needs. Births go by
@@ -80,12 +81,10 @@ pub(crate) fn ranks(nodes: &[Node<'_>], outside: impl Fn(&str) -> Option<u32>) -
     if nodes.iter().all(|node| node.needs.is_empty()) {
         return Ok(vec![0; nodes.len()]);
     }
-    let places: HashMap<Folded<'_>, usize> =
-        nodes.iter().enumerate().map(|(place, node)| (Folded(node.name), place)).collect();
     let count = nodes.len();
     let mut search = Search {
         nodes,
-        places,
+        places: Places::of(nodes),
         ranks: vec![None; count],
         open: vec![false; count],
         path: Vec::new(),
@@ -101,28 +100,32 @@ pub(crate) fn ranks(nodes: &[Node<'_>], outside: impl Fn(&str) -> Option<u32>) -
     }
 }
 
-/// A name, compared without case.
-#[derive(Clone, Copy)]
-struct Folded<'a>(&'a str);
-
-impl PartialEq for Folded<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
-    }
+/// Where in the list each name stands, without regard to case.
+struct Places {
+    hasher: DefaultHashBuilder,
+    table: HashTable<usize>,
 }
 
-impl Eq for Folded<'_> {}
+impl Places {
+    fn of(nodes: &[Node<'_>]) -> Self {
+        let (hasher, mut table) = (DefaultHashBuilder::default(), HashTable::with_capacity(nodes.len()));
+        for place in 0..nodes.len() {
+            let hash = |&place: &usize| folded_hash(&hasher, nodes[place].name);
+            table.insert_unique(hash(&place), place, hash);
+        }
+        Self { hasher, table }
+    }
 
-impl Hash for Folded<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.bytes().for_each(|byte| state.write_u8(byte.to_ascii_lowercase()));
+    fn find(&self, nodes: &[Node<'_>], name: &str) -> Option<usize> {
+        let is_it = |&place: &usize| nodes[place].name.eq_ignore_ascii_case(name);
+        self.table.find(folded_hash(&self.hasher, name), is_it).copied()
     }
 }
 
 /// A search in depth, with a path of its own instead of recursion: chains may be long.
 struct Search<'a> {
     nodes: &'a [Node<'a>],
-    places: HashMap<Folded<'a>, usize>,
+    places: Places,
     ranks: Vec<Option<u32>>,
     /// Which are on the path.
     open: Vec<bool>,
@@ -137,7 +140,7 @@ impl Search<'_> {
             self.enter(start);
         }
         while let Some(&mut (place, ref mut seen, ref mut rank)) = self.path.last_mut() {
-            let Some(&need) = self.nodes[place].needs.get(*seen) else {
+            let Some(need) = self.nodes[place].needs.get(*seen) else {
                 let done = *rank;
                 self.ranks[place] = Some(done);
                 self.open[place] = false;
@@ -148,9 +151,9 @@ impl Search<'_> {
                 continue;
             };
             *seen += 1;
-            match self.places.get(&Folded(need)) {
-                Some(&next) if self.open[next] => self.circle(next),
-                Some(&next) => match self.ranks[next] {
+            match self.places.find(self.nodes, need) {
+                Some(next) if self.open[next] => self.circle(next),
+                Some(next) => match self.ranks[next] {
                     Some(known) => *rank = (*rank).max(known + 1),
                     None => self.enter(next),
                 },
@@ -189,7 +192,8 @@ mod tests {
     use super::*;
 
     fn rank(nodes: &[(&'static str, &[&'static str])]) -> Result<Vec<u32>, Vec<String>> {
-        let nodes: Vec<_> = nodes.iter().map(|&(name, needs)| Node { name, needs: needs.to_vec() }).collect();
+        let all: Vec<_> = nodes.iter().map(|&(name, needs)| (name, Depends::on(needs.iter().copied()))).collect();
+        let nodes: Vec<_> = all.iter().map(|(name, needs)| Node { name, needs: &needs.0 }).collect();
         let outside = |name: &str| (name == "running").then_some(7);
         ranks(&nodes, outside).map_err(|faults| faults.iter().map(ToString::to_string).collect())
     }
@@ -226,9 +230,8 @@ mod tests {
     #[test]
     fn a_long_chain_is_no_trouble() {
         let names: Vec<String> = (0..100_000).map(|n| n.to_string()).collect();
-        let nodes: Vec<_> = (0..names.len())
-            .map(|n| Node { name: &names[n], needs: names.get(n + 1).map(|next| &**next).into_iter().collect() })
-            .collect();
+        let needs: Vec<_> = (0..names.len()).map(|n| Depends::on(names.get(n + 1).cloned())).collect();
+        let nodes: Vec<_> = names.iter().zip(&needs).map(|(name, needs)| Node { name, needs: &needs.0 }).collect();
         assert_eq!(ranks(&nodes, |_| None).unwrap()[0], 99_999);
     }
 }

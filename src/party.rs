@@ -33,12 +33,12 @@ const PAGE: usize = 64;
 
 /// Some slots: tenants and how many each slot has had before. In two arrays, for pairs of them would have holes.
 struct Page {
-    tenancies: [u32; PAGE],
-    residents: [Option<Arc<dyn Resident>>; PAGE],
+    tenancies: Box<[u32; PAGE]>,
+    residents: Box<[Option<Arc<dyn Resident>>; PAGE]>,
 }
 
 struct Directory {
-    pages: Vec<Box<Page>>,
+    pages: Vec<Page>,
     /// How many slots have ever had a tenant.
     used: u32,
     free: Vec<u32>,
@@ -113,7 +113,7 @@ impl Directory {
     fn claim(&mut self) -> Party {
         let slot = self.free.pop().unwrap_or_else(|| {
             if self.used as usize == self.pages.len() * PAGE {
-                self.pages.push(Box::new(Page { tenancies: [0; PAGE], residents: [const { None }; PAGE] }));
+                self.pages.push(Page { tenancies: Box::new([0; PAGE]), residents: Box::new([const { None }; PAGE]) });
             }
             self.used += 1;
             self.used - 1

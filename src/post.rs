@@ -2,19 +2,18 @@
 
 use crate::cause::Cause;
 use crate::event::Inbox;
+use crate::fold::folded_hash;
 use crate::incidents::Incidents;
 use crate::link::Link;
 use crate::mail::Mail;
 use crate::mailbox::{MailCount, Mailbox};
 use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
-use crate::subject::folded_hash;
-use arc_swap::ArcSwapOption;
 use bevy_ecs::entity::Entity;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use once_cell::race::OnceBox;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -48,7 +47,7 @@ pub(crate) struct Record {
     pub(crate) name: Box<str>,
     incidents: OnceBox<Incidents>,
     /// Why it dies or has died.
-    cause: ArcSwapOption<Cause>,
+    cause: Mutex<Option<Arc<Cause>>>,
 }
 
 /// It has been born before.
@@ -88,7 +87,7 @@ impl Record {
             lane: AtomicU32::new(0),
             errands: AtomicBool::new(false),
             incidents: OnceBox::new(),
-            cause: ArcSwapOption::empty(),
+            cause: Mutex::new(None),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::Rest as u8),
@@ -146,17 +145,17 @@ impl Record {
 
     /// Why it dies or has died.
     pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.load_full()
+        self.cause.lock().clone()
     }
 
     /// Keeps the first cause of its end.
     pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.cause.compare_and_swap(&None::<Arc<Cause>>, Some(cause));
+        self.cause.lock().get_or_insert(cause);
     }
 
     /// It is born again: what ended its last life is over.
     pub(crate) fn forget_cause(&self) {
-        self.cause.store(None);
+        *self.cause.lock() = None;
     }
 
     pub(crate) fn fate(&self) -> Fate {
@@ -385,7 +384,7 @@ pub(crate) mod tests {
         // Before it, the two counts of its `Arc`.
         let hot = 2 * size_of::<usize>() + std::mem::offset_of!(Record, kind);
         assert!(hot <= 2 * 64 + size_of::<usize>(), "{hot}: all but the word of boxes that block");
-        assert!(size_of::<Record>() <= 168, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 176, "{}", size_of::<Record>());
     }
 
     #[test]

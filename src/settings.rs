@@ -5,8 +5,8 @@ use crate::key::{InGroup, OnHead};
 use bevy_ecs::bundle::{Bundle, BundleFromComponents};
 use bevy_ecs::name::Name;
 use bevy_ecs::world::World;
+use hashbrown::HashMap;
 use std::any::TypeId;
-use std::collections::HashMap;
 
 /// The settings of a process, and any other components for its entity: each Bevy bundle that can be taken out of a World
 /// again, since it may have to move to another head's. That is every component, every derived bundle and every tuple of

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
         "budget",
         "cause",
         "clock",
+        "fold",
         "frequency",
         "importance",
         "key",

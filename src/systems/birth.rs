@@ -240,7 +240,7 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
     let (own, depends) = (address.name(), depends.clone());
     let post = &scope::of(world).control.post;
     let known = |name: &str| post.get(name).map(|address| address.0.rank.load(Relaxed));
-    let node = Node { name: own, needs: depends.names().collect() };
+    let node = Node { name: own, needs: &depends.0 };
     let ranks = lifecycle::ranks(&[node], known).map_err(|mut faults| faults.swap_remove(0))?;
     address.0.rank.store(ranks[0], Relaxed);
     Ok(())

@@ -34,7 +34,7 @@ pub(crate) fn rank(post: &Post, entrants: &[Entrant]) -> Vec<String> {
     let nodes: Vec<Node<'_>> = entrants
         .iter()
         .map(|Entrant { address, depends, .. }| {
-            let needs = depends.as_ref().map_or(Vec::new(), |depends| depends.names().collect());
+            let needs = depends.as_ref().map_or(&[][..], |depends| &depends.0);
             Node { name: address.name(), needs }
         })
         .collect();

@@ -22,15 +22,14 @@ use std::sync::Arc;
 /// The index of the group that a process asks for by its components, made if need be. What it does not ask for stays as it
 /// is; at first it is the plain group of the global frequency.
 pub(crate) fn group_of(world: &mut World, entity: Entity) -> u32 {
-    let (frequency, label) = (world.get::<Frequency>(entity).copied(), world.get::<InGroup>(entity).cloned());
-    let lane = world.get::<Vitals>(entity).map(|vitals| vitals.lane);
+    let slot = world.entity(entity);
+    let (frequency, label) = (slot.get::<Frequency>().copied(), slot.get::<InGroup>().cloned());
+    let lane = slot.get::<Vitals>().map(|vitals| vitals.lane);
     let scope = scope::of(world);
-    let GroupKey { frequency: last, label: last_label } = match lane {
-        Some(lane) => key_of(scope, lane),
-        None => scope.global_frequency.into(),
-    };
-    let label = label.map_or(last_label, |label| label.0);
-    find_group(world, GroupKey { frequency: frequency.unwrap_or(last), label })
+    let mut key = lane.map_or_else(|| scope.global_frequency.into(), |lane| key_of(scope, lane));
+    key.frequency = frequency.unwrap_or(key.frequency);
+    key.label = label.map_or(key.label, |label| label.0);
+    find_group(world, key)
 }
 
 fn key_of(scope: &Scope, lane: u32) -> GroupKey {

@@ -241,6 +241,12 @@ impl Application {
     /// Adds a process. `bundle` holds its settings (a [`Frequency`], a [`Name`], an [`InGroup`](crate::key::InGroup), an
     /// [`OnHead`](crate::key::OnHead)) and any other components. It is born when the application is built, after those that
     /// it [`Depends`](crate::lifecycle::Depends) on, else in order of adding.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # #[derive(Component)] struct Probe; impl Process for Probe {}
+    /// let app = Application::new().add_process(Probe, (hz(100), Name::new("probe"), Depends::on(["bus"])));
+    /// ```
     pub fn add_process<P: Process>(mut self, process: P, bundle: impl Settings) -> Self {
         let enrolment = self.main.enrolment(process, bundle);
         self.enrolments.push((0, enrolment));
@@ -304,6 +310,15 @@ impl Application {
     }
 
     /// A handle for other threads, before and while it runs.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # #[derive(Component)] struct Probe; impl Process for Probe {}
+    /// let app = Application::new().add_process(Probe, hz(100));
+    /// let handle = app.handle();
+    /// std::thread::spawn(move || handle.stop_application("seen enough"));
+    /// assert!(app.run().is_success());
+    /// ```
     #[must_use]
     pub fn handle(&self) -> ApplicationHandle {
         ApplicationHandle::new(self.control.clone())
@@ -355,6 +370,13 @@ impl Application {
     }
 
     /// Runs for this long at most, counted from the birth of the last autostart process.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # #[derive(Component)] struct Probe; impl Process for Probe {}
+    /// let exit = Application::new().clock(Clock::simulated()).add_process(Probe, hz(100)).run_for(Duration::from_secs(1));
+    /// assert_eq!(exit.report().process("probe").unwrap().lives, 100);
+    /// ```
     pub fn run_for(self, time: Duration) -> Exit {
         match self.build() {
             Ok(mut running) => {

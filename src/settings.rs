@@ -3,6 +3,7 @@
 use crate::frequency::Frequency;
 use crate::key::{InGroup, OnHead};
 use bevy_ecs::bundle::{Bundle, BundleFromComponents};
+use bevy_ecs::name::Name;
 use bevy_ecs::world::World;
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ impl<B: Bundle + BundleFromComponents> Settings for B {}
 #[derive(Default, Debug)]
 pub(crate) struct Place {
     pub(crate) head: Option<OnHead>,
+    /// Who asks to live there: for what can't be.
+    pub(crate) name: Option<Name>,
     pub(crate) frequency: Option<Frequency>,
     pub(crate) group: Option<InGroup>,
 }
@@ -56,6 +59,7 @@ fn look<B: Settings>(world: &mut World, bundle: B) -> (Place, B) {
     let mut slot = world.spawn(bundle);
     let place = Place {
         head: slot.get::<OnHead>().cloned(),
+        name: slot.get::<Name>().cloned(),
         frequency: slot.get::<Frequency>().copied(),
         group: slot.get::<InGroup>().cloned(),
     };
@@ -70,7 +74,6 @@ mod tests {
     use super::*;
     use crate::frequency::hz;
     use bevy_ecs::component::Component;
-    use bevy_ecs::name::Name;
 
     #[derive(Component, Debug, PartialEq)]
     struct Payload(String);

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Log, Script, ms, named, simulated};
+use common::{Log, Script, ms, named, secs, simulated};
+use polycephaly::event::EVENT_LIMIT;
 use polycephaly::prelude::*;
 use std::fmt::Display;
 
@@ -161,17 +162,98 @@ fn values_out_of_range() {
     );
     assert_eq!(
         err("9".parse::<RunLevel>()),
-        "\"9\" is no run level: give -1..=7 or one of UNSET, HALT, BUILDUP, RUN, LEVEL3, LEVEL4, LEVEL5, REBOOT, CLEANUP"
+        "9 is no run level: give -1..=7 or one of UNSET, HALT, BUILDUP, RUN, LEVEL3, LEVEL4, LEVEL5, REBOOT, CLEANUP"
     );
     assert_eq!(
         said(|cx| vec![err(cx.set_run_level(RunLevel::Halt))]),
         ["run level RUN cannot be followed by HALT, only by LEVEL3, LEVEL4, LEVEL5, REBOOT, CLEANUP"]
     );
     assert!(err(regex("(")).starts_with("\"(\" is no regular expression: "), "{}", err(regex("(")));
+}
+
+#[test]
+fn real_time_that_makes_no_sense() {
+    let asked = [
+        RealTime::new().fifo(100),
+        RealTime::new().cpus([]),
+        RealTime::new().spin(secs(2)),
+        RealTime::new().timer_slack(ms(0)),
+        RealTime::new().prefault_stack(1 << 30),
+    ];
     assert_eq!(
-        err(RealTime::new().fifo(100).check()),
-        "a real-time priority must be from 1 to 99, not 100: 80 leaves room for the system's own threads"
+        asked.map(|it| err(it.check())),
+        [
+            "a real-time priority must be from 1 to 99, not 100: 80 leaves room for the system's own threads",
+            "a head can't run on no CPU at all: name some, or leave it to the system by not asking",
+            "a head can't spin for 2s before each deadline: 1 s is the limit, 20 to 100 µs are usual",
+            "a timer slack must be from 1 ns to 1 s, not 0ns",
+            "of a stack 1 byte to 67108864 can be touched beforehand, not 1073741824",
+        ]
     );
+}
+
+#[test]
+fn births_in_the_wrong_world() {
+    let mut empty = World::new();
+    assert_eq!(
+        err(empty.spawn_process(Script::new(), ())),
+        "a process of type Script was not born: this World belongs to no polycephaly application; build it with \
+         `Application::build`"
+    );
+    let mut running = simulated().add_head(Head::new("far")).add_process(Script::new(), ()).build().unwrap();
+    assert_eq!(
+        err(running.world_mut().spawn_process(Script::new(), (named("imu"), OnHead::new("far")))),
+        "process \"imu\" of type Script was not born: it belongs on head \"far\", whose World is another one; spawn it by a \
+         process's context or the application's handle"
+    );
+    let circle = simulated()
+        .add_process(Script::new(), (named("egg"), Depends::on(["hen"])))
+        .add_process(Script::new(), (named("hen"), Depends::on(["egg"])));
+    assert_eq!(
+        circle.build().unwrap_err().faults,
+        ["these depend on each other in a circle, so none can be born first: egg -> hen -> egg"]
+    );
+    let hasty = Supervision::both(Restart::new().at_most(3, ms(0)));
+    let faults = simulated().add_process(Script::new(), (named("imu"), hasty)).build().unwrap_err().faults;
+    assert_eq!(
+        faults,
+        [
+            "process \"imu\" of type Script was not born: restarts are counted within a window of time, and this one is of \
+          length 0: give a longer one"
+        ]
+    );
+}
+
+#[test]
+fn events_beyond_the_limit_and_questions_to_the_dying() {
+    let lines = said(|cx| {
+        let refused = (0..=EVENT_LIMIT).map(|_| cx.emit("pong")).find_map(Result::err);
+        vec![refused.map_or("none".into(), text)]
+    });
+    assert_eq!(
+        lines,
+        [format!(
+            "{EVENT_LIMIT} events wait for \"pilot\": \"pong\" was not taken; emit fewer, or let it live more often"
+        )]
+    );
+    let log = Log::default();
+    let writes = log.clone();
+    let asker = Script::new().birth(move |cx| {
+        let mut pending = cx.ask(Mail::to("imu").subject("pose"), ms(500));
+        let writes = writes.clone();
+        cx.after(ms(200), move |_, _| {
+            writes.say(pending.take().map_or("none".into(), err));
+            Ok(())
+        });
+        Ok(())
+    });
+    let dying = Script::new().life(|cx| {
+        cx.die("worn out");
+        Ok(())
+    });
+    let app = simulated().add_process(asker, (hz(10), named("pilot"))).add_process(dying, (hz(10), named("imu")));
+    app.run_for(ms(305)).assert_clean();
+    assert_eq!(log.take(), ["\"imu\" will not answer: it died before answering"]);
 }
 
 #[test]

@@ -1,4 +1,15 @@
 //! The builder of an application.
+//!
+//! Add processes, systems, heads and settings, then [`run`](Application::run) it, or [`build`](Application::build) it to step through it.
+//! What is wrong with all that is told together, before anybody is born. An application ends by itself when its main process dies, or
+//! without one when the last process has; by [`stop_application`](crate::context::Context::stop_application), a signal, or the e-brake.
+//! Then all die in order: who [depends](crate::lifecycle) on others before them, each with a deadline.
+//!
+//! # Logs
+//!
+//! The library logs through `tracing`, one target a module (`polycephaly::failure`, `polycephaly::systems::mailman`, ...); the subscriber is
+//! yours to choose. ERROR is what failed, WARN what one should look at, INFO what a healthy run tells in a few lines, DEBUG all deaths and
+//! dead letters. What happens in every tick is logged once, or once a second, and counted in the report.
 
 #[cfg(feature = "usb")]
 mod usb;

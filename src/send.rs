@@ -1,4 +1,8 @@
 //! Sending: from a draft to the mailbox of its recipient, or back with the reason.
+//!
+//! A recipient is a name, looked up at each sending, or an [`Address`], which needs no look-up; of many, all share one body. What is refused
+//! comes back as a [`SendError`] with the draft in it, from [`send`](crate::context::Context::send); from
+//! [`tell`](crate::context::Context::tell) it is counted as a dead letter.
 
 use crate::body::Body;
 use crate::draft::{Back, Content, Draft, Letter, Nothing, Stamp};

@@ -46,6 +46,7 @@ impl Process for Writer {
 }
 
 fn main() -> Exit {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     Application::new()
         .add_process(Writer, (hz(10), Name::new("writer")))
         .add_process(Desk, (hz(10), Name::new("desk")))

@@ -1,11 +1,8 @@
-//! Shows the smallest application with mail: one process greets the main one, who ends the application after three
-//! greetings.
+//! Shows the smallest application with mail: one process greets the main one, twice a second. Ends by itself after two seconds.
 
 use polycephaly::prelude::*;
-
 #[derive(Component)]
 struct Hello;
-
 impl Process for Hello {
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
         cx.tell("main", "salutation", "Hello, World!");
@@ -14,28 +11,17 @@ impl Process for Hello {
 }
 
 #[derive(Component)]
-struct Main {
-    heard: u32,
-}
-
+struct Main;
 impl Process for Main {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        cx.add_filter(Filter::new().subject("salutation"), Self::salutation)?;
-        Ok(())
-    }
-}
-
-impl Main {
-    fn salutation(&mut self, mail: &Mail, cx: &mut Context<Self>) -> Result {
-        println!("{} says {}", mail.sender(), mail.body());
-        self.heard += 1;
-        if self.heard == 3 {
-            cx.die("heard enough");
-        }
+        cx.add_filter(Filter::new().subject("salutation"), |_, mail, _| {
+            println!("{} says {}", mail.sender(), mail.body());
+            Ok(())
+        })?;
         Ok(())
     }
 }
 
 fn main() -> Exit {
-    Application::new().add_main(Main { heard: 0 }, hz(5)).add_process(Hello, (Name::new("hello"), hz(2))).run()
+    Application::new().add_main(Main, hz(5)).add_process(Hello, hz(2)).run_for(Duration::from_secs(2))
 }

@@ -61,5 +61,6 @@ impl Process for Board {
 }
 
 fn main() -> Exit {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     Application::new().add_process(Board::default(), (hz(20), Name::new("board"))).run()
 }

@@ -58,6 +58,7 @@ impl Process for Server {
 }
 
 fn main() -> Exit {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     Application::new()
         .add_process(Client, (hz(50), Name::new("client")))
         .add_process(Relay, (hz(100), Name::new("relay")))

@@ -1,4 +1,5 @@
 //! Shows a system daemon: CPU load at 10 Hz, memory at 2 Hz, network traffic at 1 Hz, and a line about them at 0.5 Hz.
+//! Ends by Ctrl-C, or after `-- --seconds 10`. What it logs is set as usual: `RUST_LOG=polycephaly=debug`.
 
 #[cfg(target_os = "linux")]
 mod daemon {
@@ -90,19 +91,35 @@ mod daemon {
 }
 
 #[cfg(target_os = "linux")]
-fn main() -> polycephaly::exit::Exit {
-    fn usage(code: i32) -> ! {
-        println!("sentinel [--seconds N]: watches CPU, memory and network for N seconds, or until Ctrl-C");
-        std::process::exit(code)
+const HELP: &str = "sentinel [--seconds N]: watches CPU, memory and network for N seconds, or until Ctrl-C";
+
+#[cfg(target_os = "linux")]
+fn arguments() -> Result<Option<std::time::Duration>, lexopt::Error> {
+    use lexopt::prelude::*;
+    let (mut time, mut parser) = (None, lexopt::Parser::from_env());
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("seconds") => time = Some(std::time::Duration::from_secs(parser.value()?.parse()?)),
+            Short('h') | Long("help") => {
+                println!("{HELP}");
+                std::process::exit(0);
+            }
+            _ => return Err(argument.unexpected()),
+        }
     }
-    let mut args = std::env::args().skip(1);
-    let seconds = match args.next().as_deref() {
-        None => None,
-        Some("--seconds") => args.next().and_then(|number| number.parse().ok()).or_else(|| usage(2)),
-        Some("--help") => usage(0),
-        Some(_) => usage(2),
-    };
-    daemon::watch(seconds.map(std::time::Duration::from_secs))
+    Ok(time)
+}
+
+#[cfg(target_os = "linux")]
+fn main() -> polycephaly::exit::Exit {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let time = arguments().unwrap_or_else(|error| {
+        eprintln!("{error}\n{HELP}");
+        std::process::exit(2)
+    });
+    daemon::watch(time)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -63,5 +63,6 @@ impl Main {
 }
 
 fn main() -> Exit {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     Application::new().add_main(Main::default(), hz(10)).run()
 }

@@ -1,4 +1,4 @@
-//! A driver that fails at random, is born again with growing pauses, is given up, and its fallback takes over.
+//! Shows a driver that fails at random, is born again with growing pauses, is given up, and its fallback takes over.
 
 use polycephaly::prelude::*;
 use polycephaly::rand::RngExt;

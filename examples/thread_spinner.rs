@@ -76,5 +76,6 @@ impl Spinner {
 }
 
 fn main() -> Exit {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     Application::new().add_process(Spinner::default(), (hz(10), Name::new("spinner"))).run()
 }

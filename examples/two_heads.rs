@@ -1,4 +1,5 @@
 //! Shows why one would want two heads: a control loop at 1 kHz beside a hog that blocks, first on one head, then on two.
+//! Ends by itself.
 //!
 //! ```text
 //! cargo run --release --example two_heads -- --seconds 5
@@ -59,7 +60,7 @@ fn positive_seconds(text: &str) -> Result<Duration, &'static str> {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let time = match options() {
         Ok(Some(time)) => time,
         Ok(None) => {

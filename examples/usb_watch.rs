@@ -1,4 +1,5 @@
-//! Shows USB devices that come and go, and pings those that one asks for: `--ping 1209:0001`.
+//! Shows USB devices that come and go, and pings those that one asks for: `-- --ping 1209:0001`. Ends by
+//! Ctrl-C, or after `-- --seconds 10`.
 
 use polycephaly::prelude::*;
 use std::time::Duration;
@@ -63,7 +64,7 @@ fn arguments() -> Result<(Watch, Option<Duration>), lexopt::Error> {
 }
 
 fn main() -> Exit {
-    tracing_subscriber::fmt().with_target(false).with_max_level(tracing_subscriber::filter::LevelFilter::INFO).init();
+    tracing_subscriber::fmt().with_target(false).init();
     let (watch, time) = arguments().unwrap_or_else(|error| {
         eprintln!("{error}\n{HELP}");
         std::process::exit(2)

@@ -24,7 +24,7 @@ pub enum AskError {
         reason: String,
     },
     /// The question could not be sent.
-    #[error("the question to {recipient:?} was not sent: {kind:?}")]
+    #[error("the question to {recipient:?} was not sent: {kind}")]
     NotSent {
         /// Who was to be asked.
         recipient: String,
@@ -32,6 +32,6 @@ pub enum AskError {
         kind: SendErrorKind,
     },
     /// The one who asked has died or the reply has been taken already.
-    #[error("nobody waits for this reply any more")]
+    #[error("nobody waits for this reply any more: it was taken already, or whoever asked has died")]
     Gone,
 }

@@ -1,4 +1,15 @@
 //! The builder of an application.
+//!
+//! Add processes, systems, heads and settings, then [`run`](Application::run) it, or [`build`](Application::build) it to step through it.
+//! What is wrong with all that is told together, before anybody is born. An application ends by itself when its main process dies, or
+//! without one when the last process has; by [`stop_application`](crate::context::Context::stop_application), a signal, or the e-brake.
+//! Then all die in order: who [depends](crate::lifecycle) on others before them, each with a deadline.
+//!
+//! # Logs
+//!
+//! The library logs through `tracing`, one target a module (`polycephaly::failure`, `polycephaly::systems::mailman`, ...); the subscriber is
+//! yours to choose. ERROR is what failed, WARN what one should look at, INFO what a healthy run tells in a few lines, DEBUG all deaths and
+//! dead letters. What happens in every tick is logged once, or once a second, and counted in the report.
 
 #[cfg(feature = "usb")]
 mod usb;
@@ -252,6 +263,12 @@ impl Application {
     /// Adds a process. `bundle` holds its settings (a [`Frequency`], a [`Name`], an [`InGroup`](crate::key::InGroup), an
     /// [`OnHead`](crate::key::OnHead)) and any other components. It is born when the application is built, after those that
     /// it [`Depends`](crate::lifecycle::Depends) on, else in order of adding.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # #[derive(Component)] struct Probe; impl Process for Probe {}
+    /// let app = Application::new().add_process(Probe, (hz(100), Name::new("probe"), Depends::on(["bus"])));
+    /// ```
     pub fn add_process<P: Process>(mut self, process: P, bundle: impl Settings) -> Self {
         let enrolment = self.main.enrolment(process, bundle);
         self.enrolments.push((0, enrolment));
@@ -315,6 +332,15 @@ impl Application {
     }
 
     /// A handle for other threads, before and while it runs.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # #[derive(Component)] struct Probe; impl Process for Probe {}
+    /// let app = Application::new().add_process(Probe, hz(100));
+    /// let handle = app.handle();
+    /// std::thread::spawn(move || handle.stop_application("seen enough"));
+    /// assert!(app.run().is_success());
+    /// ```
     #[must_use]
     pub fn handle(&self) -> ApplicationHandle {
         ApplicationHandle::new(self.control.clone())
@@ -366,6 +392,13 @@ impl Application {
     }
 
     /// Runs for this long at most, counted from the birth of the last autostart process.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # #[derive(Component)] struct Probe; impl Process for Probe {}
+    /// let exit = Application::new().clock(Clock::simulated()).add_process(Probe, hz(100)).run_for(Duration::from_secs(1));
+    /// assert_eq!(exit.report().process("probe").unwrap().lives, 100);
+    /// ```
     pub fn run_for(self, time: Duration) -> Exit {
         match self.build() {
             Ok(mut running) => {

@@ -1,4 +1,40 @@
 //! Questions: mail whose sender waits for the reply, never by blocking.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component, Default)]
+//! struct Client { square: u64 }
+//!
+//! impl Process for Client {
+//!     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+//!         cx.ask_then(Mail::to("server").subject("square").body(12_u64), Duration::from_millis(500), |client, reply, _| {
+//!             client.square = *reply?.get().ok_or("no number")?;
+//!             Ok(())
+//!         })?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[derive(Component)]
+//! struct Server;
+//!
+//! impl Process for Server {
+//!     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+//!         cx.add_filter(Filter::new().subject("square"), |_, mail, cx| {
+//!             let number = *mail.get::<u64>().ok_or("no number")?;
+//!             cx.reply(mail, number * number)?;
+//!             Ok(())
+//!         })?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let app = Application::new().add_process(Client::default(), (hz(50), Name::new("client")));
+//! let mut running = app.add_process(Server, (hz(20), Name::new("server"))).clock(Clock::simulated()).build().unwrap();
+//! running.run_for(Duration::from_millis(100));
+//! assert_eq!(running.get::<Client>("client").unwrap().square, 144);
+//! ```
 
 pub use crate::answer::AskError;
 use crate::clock::nanos;
@@ -128,6 +164,16 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`AskError::NotSent`] when the question is refused: then there is no call.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// cx.ask_then(Mail::to("server").subject("time"), Duration::from_millis(100), |_, reply, _| {
+    ///     println!("{}", reply?.body());
+    ///     Ok(())
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     pub fn ask_then<T: Recipient, B: Content>(
         &mut self,
         draft: Draft<T, B>,

@@ -1,7 +1,39 @@
 //! Real, scaled and simulated time.
 //!
-//! A [`Clock`] is chosen once, for the whole application. All instants inside the application are nanoseconds since
-//! the run began, in `u64`: 584 years.
+//! A [`Clock`] is chosen once, for the whole application. All instants inside the application are nanoseconds since the run began, in
+//! `u64`: 584 years. The real clock sleeps until absolute instants; a scaled one runs ten times as fast, or a tenth. Simulated time jumps
+//! from one due instant to the next; with the same [`seed`](crate::application::Application::seed),
+//! [`rng`](crate::context::Context::rng) gives the same numbers again.
+//!
+//! Tests use that: [`build`](crate::application::Application::build) gives a [`Running`](crate::running::Running) to step, to run for some
+//! time and to look into. [`consume`](crate::context::Context::consume) says how long a life would have taken. The
+//! [`report`](crate::report) counts every tick, and times lateness and work; it prints as a table, or as JSON.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component, Default)]
+//! struct Camera { pictures: u32 }
+//!
+//! impl Process for Camera {
+//!     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+//!         self.pictures += 1;
+//!         if self.pictures == 50 {
+//!             cx.consume(Duration::from_millis(35)); // three ticks come due meanwhile
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let app = Application::new().clock(Clock::simulated()).add_process(Camera::default(), (hz(100), Name::new("camera")));
+//! let mut running = app.build().unwrap();
+//! running.run_for(Duration::from_secs(1));
+//! assert_eq!(running.get::<Camera>("camera").unwrap().pictures, 98);
+//! let exit = running.finish();
+//! let group = exit.report().group("100 Hz").unwrap();
+//! assert_eq!((group.ticks, group.dropped, group.overruns), (98, 2, 1)); // of the three, one ran late
+//! assert_eq!(group.lateness.max, Duration::from_millis(25));
+//! ```
 
 use crate::bell::{Bell, Woken, monotonic};
 use crate::suspension;

@@ -175,6 +175,19 @@ impl<P: Process> Context<'_, P> {
 
     /// Time since the last life of this process. In its first life: since its birth, or since the common epoch of all
     /// groups where that came later.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// #[derive(Component)]
+    /// struct Wheel { angle: f64, speed: f64 }
+    ///
+    /// impl Process for Wheel {
+    ///     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+    ///         self.angle += self.speed * cx.dt().as_secs_f64();
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
     #[inline]
     #[must_use]
     pub fn dt(&self) -> Duration {
@@ -232,6 +245,14 @@ impl<P: Process> Context<'_, P> {
 
     /// Reproducible randomness: a stream of this process's own, from the application's seed and the process's name.
     /// A small fast generator, not for secrets.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// use polycephaly::rand::RngExt;
+    /// let noise: f64 = cx.rng().random_range(-0.1..0.1);
+    /// # }
+    /// ```
     pub fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
         let seed = self.scope.control.seed.load(Relaxed);
         let name = self.vitals.address.name();
@@ -252,6 +273,13 @@ fn fnv1a(seed: u64, name: &str) -> u64 {
 /// Ends.
 impl<P: Process> Context<'_, P> {
     /// Ends this process in order: this life goes on to its end, then `death` runs. The first reason holds.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// cx.die("the battery is empty");
+    /// # }
+    /// ```
     pub fn die(&mut self, reason: impl Into<String>) {
         let cause = Cause::Died { process: self.name().to_owned(), reason: reason.into() };
         self.scope.condemn(self.vitals, Arc::new(cause));
@@ -279,6 +307,15 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`UnknownProcess`] when a process is meant that does not exist.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// cx.pause("camera")?;
+    /// cx.pause(hz(10))?; // a group
+    /// cx.resume("camera")?;
+    /// # Ok(()) }
+    /// ```
     pub fn pause(&mut self, target: impl Into<Target>) -> Result<(), UnknownProcess> {
         self.set_paused(target.into(), true)
     }
@@ -315,6 +352,13 @@ impl<P: Process> Context<'_, P> {
 impl<P: Process> Context<'_, P> {
     /// Calls back once, in the first tick of this process's group that starts at or after `delay` from now, after its
     /// life.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// cx.after(Duration::from_secs(5), |_, cx| Ok(cx.die("slept enough")));
+    /// # }
+    /// ```
     pub fn after<F>(&mut self, delay: Duration, call: F) -> TimerId
     where
         F: FnOnce(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
@@ -326,6 +370,14 @@ impl<P: Process> Context<'_, P> {
 
     /// Calls back every `period`, first after one period, at most once a tick: instants that pass between two ticks
     /// make one call, and the rhythm keeps its phase. A period of zero means every tick.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// let timer = cx.every(Duration::from_secs(60), |_, cx| Ok(println!("{} lives", cx.name())));
+    /// cx.cancel(timer);
+    /// # }
+    /// ```
     pub fn every<F>(&mut self, period: Duration, call: F) -> TimerId
     where
         F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,

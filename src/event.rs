@@ -104,7 +104,7 @@ pub enum EmitError {
         event: Event,
     },
     /// The owner does not live.
-    #[error("{owner:?} does not live: the event {:?} was not taken", .event.name())]
+    #[error("{owner:?} does not live: the event {:?} was not taken; emit while it lives", .event.name())]
     Closed {
         /// For whom it was.
         owner: String,

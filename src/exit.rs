@@ -1,4 +1,12 @@
 //! How a run ended: for people, for tests, and for the shell.
+//!
+//! | exit code | when |
+//! |---|---|
+//! | 0 | an orderly end |
+//! | 1 | the e-brake, a panic of the main process, or something that did not end in time |
+//! | 2 | the builder found faults: all of them are listed |
+//! | 3 | the end hung for longer than [`shutdown_timeout`](crate::application::Application::shutdown_timeout) |
+//! | 130, 131 | a SIGINT or SIGQUIT during the end has forced it |
 
 use crate::cause::Cause;
 use crate::control::End;

@@ -1,4 +1,9 @@
 //! Which mail a callback gets.
+//!
+//! A [`Filter`] is a list of conditions, added with its callback by [`add_filter`](crate::context::Context::add_filter). All that match a mail
+//! run, in order of adding; one that fails does not stop the next. One without conditions is a fall-through. A text matches exactly,
+//! without regard to ASCII case; a [`regex()`] matches from the start of the text on. A mail that nothing matches is counted, and logged
+//! once for its subject.
 
 mod pattern;
 mod rules;

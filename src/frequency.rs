@@ -3,6 +3,11 @@
 //! A loop that adds a rounded period to its last deadline drifts: a third of a second taken as 333,333,333 ns is off by
 //! 31 ms after a year. A [`Frequency`] keeps numerator and denominator instead, and each deadline is computed from the
 //! number of its tick alone. The error is always below one nanosecond, and never grows.
+//!
+//! A process without a frequency takes the application's
+//! [`global_frequency`](crate::application::Application::global_frequency), 30 Hz unless set. In a life,
+//! [`dt`](crate::context::Context::dt) is the time since the last one, [`frame`](crate::context::Context::frame) the number of
+//! the tick within the second, and [`set_frequency`](crate::context::Context::set_frequency) changes the pace.
 
 mod deadline;
 mod fraction;

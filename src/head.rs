@@ -1,11 +1,43 @@
 //! A head as the builder is told of it: what is to live, and to tick, on one thread.
+//!
+//! What blocks on one head does not delay another. Processes are put on it by [`Head::add_process`], or by an [`OnHead`] in their bundle;
+//! mail, topics, `start`, `stop`, `Depends` and the report know all heads. Under the simulated clock all tick in one order on one thread, and
+//! with [`Delivery::NextTick`](crate::mail::Delivery::NextTick) any placement gives the same bits. A head that is asked for too much for long
+//! sheds ticks of groups by their [`importance`](crate::importance); [`Phase::Auto`](crate::phase::Phase::Auto) keeps groups from meeting;
+//! [`Head::paced_by`] ticks a head by an external reference, such as a field bus, instead of the clock.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component, Default)]
+//! struct Control { ticks: u32 }
+//! impl Process for Control {
+//!     fn life(&mut self, _: &mut Context<Self>) -> Result {
+//!         self.ticks += 1;
+//!         Ok(())
+//!     }
+//! }
+//! #[derive(Component)]
+//! struct Camera;
+//! impl Process for Camera {
+//!     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+//!         cx.consume(Duration::from_millis(50)); // it waits for its device
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let head = Head::new("slow").add_process(Camera, hz(10)).group(hz(10), |g| g.importance(Importance::Low));
+//! let app = Application::new().clock(Clock::simulated()).add_process(Control::default(), hz(1000)).add_head(head);
+//! let exit = app.run_for(Duration::from_secs(1));
+//! assert_eq!(exit.report().group_on("main", "1000 Hz").unwrap().dropped, 0);
+//! ```
 
 use crate::control::Control;
 use crate::frequency::Frequency;
 use crate::group::GroupPlan;
 use crate::handle::ApplicationHandle;
 use crate::key::{GroupKey, GroupOptions, OnHead};
-use crate::link::Link;
+use crate::link::{Link, UnknownHead};
 use crate::pace::{Pace, Pacer};
 use crate::process::Process;
 use crate::realtime::RealTime;
@@ -252,7 +284,12 @@ impl Layout {
                     table.into_iter().for_each(|table| layout.count(head, table));
                 }
                 None => {
-                    faults.push(format!("a process is to live on head {name:?}, and there is no such head: add it"));
+                    let who = place.name.map_or("a process".into(), |who| format!("{:?}", who.as_str()));
+                    let known = layout.heads.iter().map(|head| head.name.to_string()).collect();
+                    faults.push(format!(
+                        "{who} can't be put on its head: {}",
+                        UnknownHead { name: name.into_owned(), known }
+                    ));
                 }
             }
         }

@@ -1,4 +1,32 @@
 //! Which frequency group is meant, and what may be set of one.
+//!
+//! A group is what ticks at one frequency on one head; a label tells two groups of one rate apart. Due at the same instant, the shortest
+//! period goes first. Plain systems stand beside the lives of a group and are ordered with Bevy's own tools;
+//! [`LifeOf::<P>`](crate::process::LifeOf) is the set of all lives of a type. Where you say nothing, lives come first, types in order of
+//! adding.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component, Default)]
+//! struct Imu { rate: f64 }
+//! impl Process for Imu {}
+//! #[derive(Component, Default)]
+//! struct Estimator { rate: f64 }
+//! impl Process for Estimator {}
+//! fn fuse(imu: Single<&Imu>, mut estimators: Query<&mut Estimator>) {
+//!     estimators.iter_mut().for_each(|mut estimator| estimator.rate += 0.1 * (imu.rate - estimator.rate));
+//! }
+//!
+//! let app = Application::new()
+//!     .add_process(Imu { rate: 1.0 }, hz(200))
+//!     .add_process(Estimator::default(), (hz(200), Name::new("estimator")))
+//!     .add_systems(hz(200), fuse.after(LifeOf::<Imu>).before(LifeOf::<Estimator>))
+//!     .group(hz(200), |g| g.overrun(Overrun::Burst { max: 3 }).phase(Duration::from_millis(1)));
+//! let mut running = app.clock(Clock::simulated()).build().unwrap();
+//! running.run_for(Duration::from_millis(7)); // ticks at 1 and 6 ms
+//! assert_eq!(running.get::<Estimator>("estimator").unwrap().rate, 0.1 + 0.1 * 0.9);
+//! ```
 
 use crate::budget::Budget;
 use crate::frequency::Frequency;

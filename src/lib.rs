@@ -1,3 +1,5 @@
+// The README's pictures by value, as its relative links lead nowhere on the page made of it: the first definition of a link counts.
+#![doc = include_str!("../assets/figures.md")]
 #![doc = include_str!("../README.md")]
 
 // Floor 0: values.

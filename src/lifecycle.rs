@@ -1,4 +1,8 @@
 //! How processes start and end beside each other: settings for their bundles.
+//!
+//! Births go by rank: who [`Depends`] on nobody comes first. Deaths go the other way, all of one rank together, each with a
+//! [deadline](crate::application::Application::death_timeout) and all with [one](crate::application::Application::shutdown_timeout). Who has
+//! [`Autostart(false)`](Autostart) rests under its name until it is started.
 
 use crate::fold::folded_hash;
 use bevy_ecs::component::Component;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// A name that no head has.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("there is no head {name:?}; there are {}", .known.join(", "))]
+#[error("there is no head {name:?}: add it, or name one of {}", .known.join(", "))]
 pub struct UnknownHead {
     /// The name asked for.
     pub name: String,

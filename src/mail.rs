@@ -1,4 +1,9 @@
 //! Mail: what has been sent. [`Draft`](crate::draft::Draft) is what is being written.
+//!
+//! Mail goes to a process by name or [`Address`](crate::post::Address), into its bounded [`mailbox`](crate::mailbox), and is read by its
+//! [`filter`](crate::filter)s before its next life. [`tell`](crate::context::Context::tell) is the common line;
+//! [`send`](crate::context::Context::send) hands a refused draft back; a [question](crate::ask) never blocks. Mail that nobody reads is
+//! counted, and shown to [`on_dead_letter`](crate::application::Application::on_dead_letter).
 
 use crate::body::Body;
 use crate::id;

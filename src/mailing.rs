@@ -117,6 +117,13 @@ impl Scope {
 /// Sending.
 impl<P: Process> Context<'_, P> {
     /// Sends a mail; what is refused is counted, and goes to the application's dead-letter hook.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// cx.tell("pilot", "pose", [0.5_f64, 2.0]);
+    /// # }
+    /// ```
     #[inline]
     pub fn tell<T: Recipient, V: Any + Send + Sync>(&mut self, to: T, subject: impl Into<Subject>, body: V) {
         if let Err(error) = self.send(Mail::to(to).subject(subject).body(body)) {
@@ -130,6 +137,16 @@ impl<P: Process> Context<'_, P> {
     /// [`SendError`] with the draft, when nobody has this name, or the mailbox is full or closed. With `?`, back-pressure
     /// becomes a failure of this life. In a life of a [`Parallel`](crate::parallel::Parallel) type, only the first: what is
     /// refused later is counted, and goes to the dead-letter hook.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// let draft = Mail::to("pilot").subject("pose").body([0.5_f64, 2.0]).header("unit", "m").urgent();
+    /// if let Err(refused) = cx.send(draft) {
+    ///     println!("{refused}"); // and the draft is in it
+    /// }
+    /// # }
+    /// ```
     #[inline(always)]
     pub fn send<T: Recipient, B: Content>(&mut self, draft: Draft<T, B>) -> Result<Sent, SendError> {
         if let Some(thread) = draft.answers() {
@@ -148,6 +165,17 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`SendError`] with the draft. The reply to an [`ask`](Self::ask) is never refused for want of room.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// cx.add_filter(Filter::new().subject("square"), |_, mail, cx| {
+    ///     let number = *mail.get::<f64>().ok_or("no number")?;
+    ///     cx.reply(mail, number * number)?;
+    ///     Ok(())
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     pub fn reply<V: Any + Send + Sync>(&mut self, mail: &Mail, body: V) -> Result<Sent, SendError> {
         self.send(mail.reply().body(body))
     }
@@ -191,6 +219,16 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`DuplicateFilter`] when this process has a filter of this id.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// cx.add_filter(Filter::new().subject(regex("pose|speed")?).sender("imu"), |_, mail, _| {
+    ///     println!("{mail}");
+    ///     Ok(())
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     pub fn add_filter(
         &mut self,
         filter: Filter,
@@ -214,6 +252,17 @@ impl<P: Process> Context<'_, P> {
     }
 
     /// Calls back for each mail whose body is a `T`, and hands it over typed.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// struct Pose(f64, f64);
+    /// cx.on::<Pose>(|_, Pose(x, y), _| {
+    ///     println!("at {x}, {y}");
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
     pub fn on<T: Any + Send + Sync>(&mut self, call: fn(&mut P, &T, &mut Context<'_, P>) -> Result) -> FilterId {
         let typed = move |process: &mut P, mail: &Mail, cx: &mut Context<'_, P>| match mail.get::<T>() {
             Some(body) => call(process, body, cx),
@@ -237,6 +286,15 @@ impl<P: Process> Context<'_, P> {
 /// Topics.
 impl<P: Process> Context<'_, P> {
     /// Makes `value` the latest of its type, for all processes on all heads.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// struct Speed(f64);
+    /// cx.publish(Speed(1.5));
+    /// let speed = cx.latest::<Speed>().map(|speed| speed.0);
+    /// # }
+    /// ```
     pub fn publish<T: Send + Sync + 'static>(&mut self, value: T) {
         let (now, publisher) = (self.scope.now(), &self.vitals.address);
         match self.branch() {
@@ -256,6 +314,14 @@ impl<P: Process> Context<'_, P> {
     }
 
     /// The latest value of a type, if it is at most so old: for "no command for 50 ms: stop".
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// struct Speed(f64);
+    /// let speed = cx.latest_within::<Speed>(Duration::from_millis(50)).map_or(0.0, |speed| speed.0);
+    /// # }
+    /// ```
     #[must_use]
     pub fn latest_within<T: Send + Sync + 'static>(&self, age: Duration) -> Option<Latest<T>> {
         self.latest().filter(|latest: &Latest<T>| latest.age(self.now()) <= age)

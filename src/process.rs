@@ -1,4 +1,15 @@
 //! The trait that makes a component a process, and what the library keeps beside each one.
+//!
+//! A process is a component that implements [`Process`]; the component is its state, so that any system can query it. Its hooks are all
+//! optional: [`prepare`](Process::prepare), [`birth`](Process::birth), [`life`](Process::life), [`death`](Process::death), and
+//! [`safe_stop`](Process::safe_stop) for "motors off" when somebody pulls the [e-brake](Context::ebrake). The components beside it in the
+//! bundle are its settings: a [`Frequency`](crate::frequency::Frequency), a `Name`, a [`MailboxSize`](crate::mailbox::MailboxSize), a
+//! [`Supervision`](crate::supervision::Supervision), a [`Budget`](crate::budget::Budget), and what [`lifecycle`](crate::lifecycle) and
+//! [`key`](crate::key) have. Without a `Name` it is called after its type, the next ones `Hello-2`, `Hello-3`; case does not count.
+//!
+//! Errors and panics stay with the process that had them, or the plain system: the others of the group still run in that tick. Both are
+//! counted, and logged. After an error the process lives on; a panic ends it, unless [`supervision`](crate::supervision) says otherwise. A
+//! program built with `panic = "abort"` has no panics caught.
 
 use crate::ask::Ask;
 use crate::context::Context;

@@ -1,4 +1,28 @@
 //! Real-time settings of a head's thread: what it asks of the operating system.
+//!
+//! They are asked for by head: a SCHED_FIFO or SCHED_RR priority, CPUs to run on, locked memory, a stack touched beforehand, spinning for the
+//! last microseconds before each deadline. What the system refuses is logged, and `refused` in the report; under
+//! [`strict`](RealTime::strict) the application does not start, and the fault says which right is missing and how to give it. Child threads
+//! do not inherit it, and the thread that runs the application gets its own settings back.
+//!
+//! All of it is there on Linux; on macOS (not tested) priorities, a touched stack and spinning; elsewhere the last two. A priority needs
+//! CAP_SYS_NICE or RLIMIT_RTPRIO, locked memory CAP_IPC_LOCK or RLIMIT_MEMLOCK. Linux keeps 50 ms of each second for ordinary threads
+//! (`kernel.sched_rt_runtime_us`): spin for less than a period, or ticks are late then. `cargo bench --bench jitter` measures how late such
+//! heads wake up, beside a bare loop on the same machine.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component)]
+//! struct Motor;
+//! impl Process for Motor {}
+//!
+//! let sharp = RealTime::new().fifo(80).cpus([0]).lock_memory().spin(Duration::from_micros(50));
+//! let app = Application::new().add_head(Head::new("control").realtime(sharp).add_process(Motor, hz(1000)));
+//! let exit = app.run_for(Duration::from_millis(20));
+//! let control = &exit.report().heads[1];
+//! println!("got {:?}, and not {:?}", control.realtime, control.refused);
+//! ```
 
 mod grant;
 mod os;

@@ -1,4 +1,8 @@
 //! How a run went: for people as a table, for machines as JSON.
+//!
+//! It is had at the end from the [`Exit`](crate::exit::Exit), and at any time from a [`Running`](crate::running::Running). Every tick that was
+//! due is counted once: it ran, or was dropped, paused, shed or suspended. Lateness and work are distributions, right to 1 % and exact in
+//! their maximum. Printed, it lists what failed first, and no more than fits a screen; [`to_json`](Report::to_json) has it all.
 
 mod gather;
 mod table;

@@ -1,4 +1,8 @@
 //! Sending: from a draft to the mailbox of its recipient, or back with the reason.
+//!
+//! A recipient is a name, looked up at each sending, or an [`Address`], which needs no look-up; of many, all share one body. What is refused
+//! comes back as a [`SendError`] with the draft in it, from [`send`](crate::context::Context::send); from
+//! [`tell`](crate::context::Context::tell) it is counted as a dead letter.
 
 use crate::body::Body;
 use crate::draft::{Back, Content, Draft, Letter, Nothing, Stamp};
@@ -217,17 +221,23 @@ impl Sent {
 }
 
 /// Why a mail was not sent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendErrorKind {
     /// No process bears this name.
+    #[error("there is no such process; mend the name, or add the process first")]
     Unknown,
     /// The mailbox is full.
+    #[error(
+        "its mailbox is full with {limit}; send it later, make it urgent, or give the process a larger MailboxSize or \
+         another Overflow"
+    )]
     Full {
         /// How many mails it may hold.
         limit: u32,
     },
     /// The recipient is ending, or has ended.
+    #[error("it is ending or has ended, and takes no mail; send it to another, or wait until it is born again")]
     Closed,
 }
 
@@ -268,16 +278,7 @@ impl SendError {
     fn text(refused: &Refused) -> String {
         let Refused { kind, draft } = refused;
         let (to, subject) = (draft.to.to().to_string(), draft.subject_handle());
-        match kind {
-            SendErrorKind::Unknown => format!("no process is called {to:?}: mail {subject:?} was not sent"),
-            SendErrorKind::Full { limit } => format!(
-                "the mailbox of {to:?} is full with {limit}: mail {subject:?} was not sent; send it later, make it \
-                 urgent, or give the process a larger MailboxSize or another Overflow"
-            ),
-            SendErrorKind::Closed => {
-                format!("{to:?} is ending or has ended and takes no mail: mail {subject:?} was not sent")
-            }
-        }
+        format!("mail {subject:?} to {to:?} was not sent: {kind}")
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) type Asked = (Frequency, InGroup);
 #[derive(Default, Debug)]
 pub(crate) struct Place {
     pub(crate) head: Option<OnHead>,
+    /// Who asks to live there: for what can't be.
+    pub(crate) name: Option<Name>,
     pub(crate) frequency: Option<Frequency>,
     pub(crate) group: Option<InGroup>,
 }
@@ -84,6 +86,7 @@ fn look<B: Settings>(world: &mut World, bundle: B) -> (Place, B) {
     let mut slot = world.spawn(bundle);
     let place = Place {
         head: slot.get::<OnHead>().cloned(),
+        name: slot.get::<Name>().cloned(),
         frequency: slot.get::<Frequency>().copied(),
         group: slot.get::<InGroup>().cloned(),
     };

@@ -1,4 +1,38 @@
 //! Signals by name and by number: what the operating system tells a program.
+//!
+//! SIGINT (Ctrl-C), SIGTERM, SIGHUP and SIGQUIT end a run in order. A process may [bind](crate::context::Context::on_signal) them, or any
+//! other, to a callback that gets the number; the others keep their defaults. After Ctrl-Z or SIGSTOP, groups go on with ticks that are
+//! still to come: what they missed is counted as `suspended`, and blames nobody. When the application ends, handlers that were there before
+//! are back. Under the simulated clock it listens only if [`signals(true)`](crate::application::Application::signals) says so, and
+//! [`ApplicationHandle::signal`](crate::handle::ApplicationHandle::signal) stands in for the system.
+//!
+//! A SIGINT or SIGQUIT during the end forces it, with the exit code 130 or 131; SIGTERM and SIGHUP don't, as service managers and terminals
+//! send them twice. What the program was started to ignore (`nohup`) has no default. Off Unix there is nothing but Ctrl-C.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component)]
+//! struct Daemon;
+//!
+//! impl Process for Daemon {
+//!     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+//!         Ok(cx.on_signal(["SIGINT"], Self::interrupted)?)
+//!     }
+//! }
+//!
+//! impl Daemon {
+//!     fn interrupted(&mut self, signal: Signal, cx: &mut Context<Self>) -> Result {
+//!         cx.die(format!("{signal}, number {}", signal.number()));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let mut running = Application::new().clock(Clock::simulated()).add_main(Daemon, hz(10)).build().unwrap();
+//! running.handle().signal(signal_number("int").unwrap().try_into().unwrap());
+//! running.run_for(Duration::from_secs(1));
+//! assert!(running.finish().cause().to_string().contains("SIGINT, number 2"));
+//! ```
 
 use serde::{Serialize, Serializer};
 use std::convert::Infallible;

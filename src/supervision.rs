@@ -1,4 +1,41 @@
 //! What follows when a process fails, apart for errors and for panics: as pure values and arithmetic.
+//!
+//! Log, die, e-brake, or be born again with growing pauses, so often within a time and no more; then a `fallback` may take over.
+//! [`Budget`](crate::budget::Budget) does the same for lives that take too long. Processes that
+//! [`Depends::on`](crate::lifecycle::Depends::on) others are born after them and die before them;
+//! [`Autostart(false)`](crate::lifecycle::Autostart) waits for `cx.start("parking")`; `cx.stop` keeps the state, `cx.restart` renews it. What
+//! hangs is named by a [`watchdog`](crate::watchdog).
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component, Clone)]
+//! struct Driver { port: u8 }
+//!
+//! impl Process for Driver {
+//!     fn life(&mut self, _: &mut Context<Self>) -> Result {
+//!         Err("no answer from the motor")?
+//!     }
+//! }
+//!
+//! #[derive(Component)]
+//! struct Parking;
+//! impl Process for Parking {}
+//!
+//! let backoff = Backoff { first: Duration::from_millis(100), factor: 2.0, ..Backoff::default() };
+//! let restart = Restart::new().backoff(backoff).at_most(3, Duration::from_secs(10));
+//! let exit = Application::new()
+//!     .clock(Clock::simulated())
+//!     .add_process(
+//!         Driver { port: 7 },
+//!         (Name::new("driver"), Supervision::both(restart).fallback("parking"), Renewal::<Driver>::first_state()),
+//!     )
+//!     .add_process(Parking, (Name::new("parking"), Autostart(false)))
+//!     .run_for(Duration::from_secs(5));
+//! let driver = exit.report().process("driver").unwrap();
+//! assert_eq!((driver.restarts, driver.errors), (3, 4));
+//! assert!(exit.report().process("parking").unwrap().lives > 100);
+//! ```
 
 use bevy_ecs::component::Component;
 use std::borrow::Cow;

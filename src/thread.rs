@@ -1,8 +1,43 @@
 //! Child threads: what may block, wait and poll for a process, while the process itself keeps its rhythm.
 //!
-//! All that a thread does here by its [`Thread`] obeys the application's clock. Under the simulated one, threads run one at
-//! a time between the ticks, and time moves on only when each is parked in a sleep, an ask or a lock of this module; what
-//! waits for anything else goes inside [`Thread::outside`].
+//! They sleep in their owner's rhythm ([`freq_sleep`](Thread::freq_sleep)) or until something changes
+//! ([`light_sleep`](Thread::light_sleep)), write mail in its name, ask and wait, emit events to it, and end with it: who does not is named.
+//! [Locks](crate::lock) are shared by a process and its threads, and may be held across calls.
+//!
+//! All that a thread does here by its [`Thread`] obeys the application's clock. Under the simulated one, threads run one at a time between
+//! the ticks, in one order, and time moves on only when each is parked in a sleep, an ask or a lock of this module; what waits for anything
+//! else goes inside [`Thread::outside`].
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component, Default)]
+//! struct Board { pongs: u32 }
+//!
+//! impl Process for Board {
+//!     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+//!         cx.add_locks(["bus"])?;
+//!         cx.on_event("pong", |board, event, _| {
+//!             board.pongs += *event.get::<u32>().ok_or("no number")?;
+//!             Ok(())
+//!         });
+//!         cx.add_thread("pinger", |thread| {
+//!             while thread.freq_sleep(2.0) {
+//!                 // `None` when the thread is to end; the guard is held across the transfer.
+//!                 let Some(_bus) = thread.lock("bus")? else { break };
+//!                 thread.light_sleep(Duration::from_millis(5), || true);
+//!                 thread.emit(Event::new("pong").body(1_u32))?;
+//!             }
+//!             Ok(())
+//!         })
+//!     }
+//! }
+//!
+//! let app = Application::new().clock(Clock::simulated()).add_process(Board::default(), (hz(10), Name::new("board")));
+//! let mut running = app.build().unwrap();
+//! running.run_for(Duration::from_secs(1));
+//! assert_eq!(running.get::<Board>("board").unwrap().pongs, 4); // at 205, 405, 605 and 805 ms, heard in the next tick
+//! ```
 
 mod ends;
 mod handle;

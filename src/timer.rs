@@ -1,4 +1,35 @@
 //! Timers: callbacks at an instant, or at every so often.
+//!
+//! They work while the application runs, as do spawning, ending and pausing: from a process, from a system
+//! ([`spawn_process`](crate::systems::birth::SpawnProcessCommands::spawn_process)), or from another thread
+//! ([`handle`](crate::application::Application::handle)). A process born late lives first at its group's next due instant.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! #[derive(Component)]
+//! struct Launcher;
+//!
+//! impl Process for Launcher {
+//!     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+//!         cx.spawn(Probe, (hz(100), Name::new("probe")));
+//!         cx.after(Duration::from_secs(1), |_, cx| Ok(cx.pause("probe")?));
+//!         cx.every(Duration::from_secs(2), |_, cx| {
+//!             cx.stop("probe", "mission over")?;
+//!             cx.die("nothing left to do");
+//!             Ok(())
+//!         });
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[derive(Component)]
+//! struct Probe;
+//! impl Process for Probe {}
+//!
+//! let exit = Application::new().clock(Clock::simulated()).add_process(Launcher, hz(10)).run();
+//! assert_eq!(exit.report().process("probe").unwrap().lives, 100);
+//! ```
 
 use crate::context::Context;
 use crate::post::Address;

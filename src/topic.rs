@@ -1,5 +1,39 @@
 //! Topics: the latest value of a type, published by one process, readable by all on every head.
 //!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! struct Speed(f64);
+//!
+//! #[derive(Component)]
+//! struct Stick;
+//! impl Process for Stick {
+//!     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+//!         if cx.now() < Duration::from_millis(200) {
+//!             cx.publish(Speed(1.5)); // then the cable is pulled
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[derive(Component, Default)]
+//! struct Motor { speed: f64 }
+//! impl Process for Motor {
+//!     fn life(&mut self, cx: &mut Context<Self>) -> Result {
+//!         // No command for 50 ms: stop.
+//!         self.speed = cx.latest_within::<Speed>(Duration::from_millis(50)).map_or(0.0, |speed| speed.0);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let app = Application::new().clock(Clock::simulated()).add_process(Stick, hz(100));
+//! let mut running = app.add_process(Motor::default(), (hz(100), Name::new("motor"))).build().unwrap();
+//! running.run_for(Duration::from_millis(240));
+//! assert_eq!(running.get::<Motor>("motor").unwrap().speed, 1.5);
+//! running.run_for(Duration::from_millis(60));
+//! assert_eq!(running.get::<Motor>("motor").unwrap().speed, 0.0);
+//! ```
+//!
 //! One topic a type. A value stands behind an `Arc` that readers take by two atomic operations (`arc-swap`): a reader never
 //! waits for a writer nor the other way round, and keeps what it holds however often the topic is published meanwhile. (A
 //! sequence lock would save the writer its allocation, but needs `unsafe` and values without a `Drop`.)

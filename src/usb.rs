@@ -5,6 +5,11 @@
 //! finds goes through a channel to the heads, whose first system of each tick gives each process the events it asked for.
 //! The watcher starts with the first process that asks, and ends with the application.
 //!
+//! A machine without USB is said once and tried again ([`UsbRequired`] makes it a failure). It works by `nusb`, without system
+//! libraries, and is the feature `usb`, on unless `default-features = false`. On Linux it needs rights on `/dev/bus/usb` to
+//! ping, and hears of devices at once where udev runs; on Windows, devices are watched but not pinged. A [`FakeUsb`] plays a
+//! script instead, so that a robot can be tested without its hardware.
+//!
 //! | event | payload | when |
 //! |---|---|---|
 //! | `connected` | [`UsbDevice`] | plugged, or there already |

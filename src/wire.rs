@@ -1,4 +1,14 @@
 //! The wire form of a mail: one JSON object, for sockets, files and logs.
+//!
+//! ```
+//! use polycephaly::prelude::*;
+//!
+//! let text = r#"{ "sender": "ground", "subject": "speed", "body": { "json": 0.5 } }"#;
+//! let mail = Mail::from_json(text)?;
+//! assert_eq!((mail.sender().to_string(), mail.subject()), ("ground".into(), "speed"));
+//! assert_eq!(Mail::from_json(mail.to_json()?)?.to_json()?, mail.to_json()?);
+//! # Ok::<(), polycephaly::wire::WireError>(())
+//! ```
 
 use crate::body::Body;
 use crate::id;

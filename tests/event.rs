@@ -154,7 +154,7 @@ fn after_the_owners_death_it_is_an_error_and_what_waited_is_lost() {
     running.handle().stop("board", "enough").unwrap();
     running.run_for(ms(1));
     let error = emitter.emit("text").unwrap_err();
-    assert_eq!(error.to_string(), "\"board\" does not live: the event \"text\" was not taken");
+    assert_eq!(error.to_string(), "\"board\" does not live: the event \"text\" was not taken; emit while it lives");
     assert_eq!(log.take(), ["life 0"]);
     running.handle().start("board").unwrap();
     running.run_for(ms(1));

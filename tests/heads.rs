@@ -121,7 +121,7 @@ fn names_are_one_for_all_heads_and_faults_are_told_together() {
         "a head's name can't be empty",
         "two heads \"main\"",
         "no one World",
-        "no such head",
+        "there is no head",
         "\"nowhere\"",
     ] {
         assert!(faults.contains(part), "{part}: {faults}");
@@ -242,7 +242,7 @@ fn a_world_refuses_who_belongs_elsewhere() {
     let refused = running.world_mut().spawn_process(Script::new(), OnHead::new("far")).unwrap_err();
     assert!(refused.to_string().contains("it belongs on head \"far\""), "{refused}");
     let refused = running.world_mut().spawn_process(Script::new(), OnHead::new("moon")).unwrap_err();
-    assert!(refused.to_string().contains("there is no head \"moon\"; there are main, far"), "{refused}");
+    assert!(refused.to_string().contains("there is no head \"moon\": add it, or name one of main, far"), "{refused}");
     let _process: Script = refused.process;
     assert!(running.world_mut().spawn_process(Script::new(), OnHead::new("MAIN")).is_ok());
     running.handle().spawn(Script::new(), (named("by handle"), OnHead::new("far")));
@@ -377,7 +377,7 @@ fn each_head_has_a_world_groups_and_a_line_in_the_report_of_its_own() {
     running.handle().do_to_head("far", |world| world.resource_mut::<Number>().0 = 3).unwrap();
     running.handle().do_to_world(|world| world.resource_mut::<Number>().0 = 4);
     let error = running.handle().do_to_head("moon", |_| {}).unwrap_err();
-    assert_eq!(error.to_string(), "there is no head \"moon\"; there are main, far");
+    assert_eq!(error.to_string(), "there is no head \"moon\": add it, or name one of main, far");
     running.run_for(ms(100));
     assert_eq!(log.take(), ["main 4", "far 3"]);
     assert_eq!(running.world().resource::<Number>().0, 4);

@@ -230,7 +230,7 @@ fn one_spawned_later_may_depend_on_those_that_are_there() {
     assert_eq!(log.take(), ["base born", "late born"]);
     let lost = (hz(10), named("lost"), Depends::on(["nobody"]));
     let error = running.world_mut().spawn_process(diary(&log), lost).unwrap_err();
-    let text = "a process of type Script was not born: \"lost\" depends on \"nobody\", and there is no such process \
+    let text = "process \"lost\" of type Script was not born: \"lost\" depends on \"nobody\", and there is no such process \
                 (lost -> nobody): add it, or mend the name";
     assert_eq!(error.to_string(), text);
     assert!(running.handle().address_of("lost").is_err());

@@ -349,7 +349,7 @@ fn one_that_emits_after_its_owners_death_gets_an_error() {
     running.run_for(ms(150));
     running.handle().stop("p", "enough").unwrap();
     running.run_for(secs(1));
-    assert_eq!(log.take(), ["\"p\" does not live: the event \"late\" was not taken"]);
+    assert_eq!(log.take(), ["\"p\" does not live: the event \"late\" was not taken; emit while it lives"]);
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn a_thread_writes_mail_in_its_owners_name_and_asks() {
         [
             "Some(49) at 100",
             "\"server\" did not answer within 350ms; give it more time, or do without at 450",
-            "the question to \"nobody\" was not sent: Unknown",
+            "the question to \"nobody\" was not sent: there is no such process; mend the name, or add the process first",
             "\"server\" will not answer: it died before answering at 700"
         ]
     );

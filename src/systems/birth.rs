@@ -27,7 +27,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A process that was not born. It is handed back.
+#[non_exhaustive]
 pub struct SpawnError<P> {
+    /// The name in its bundle, if there was one.
+    pub name: Option<String>,
     /// The process as it was given; its `birth` has not run.
     pub process: P,
     /// Why.
@@ -65,7 +68,7 @@ pub enum Refusal {
     )]
     OtherHead(String),
     /// The entity was despawned before the command came to it.
-    #[error("the entity kept for the process is gone")]
+    #[error("the entity kept for the process was despawned before its turn: spawn the process again")]
     EntityGone,
 }
 
@@ -77,7 +80,12 @@ impl<P> fmt::Debug for SpawnError<P> {
 
 impl<P> fmt::Display for SpawnError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a process of type {} was not born: {}", short_name::<P>(), self.reason)
+        let Self { name, reason, .. } = self;
+        match name {
+            Some(name) => write!(f, "process {name:?}")?,
+            None => write!(f, "a process")?,
+        }
+        write!(f, " of type {} was not born: {reason}", short_name::<P>())
     }
 }
 
@@ -116,7 +124,7 @@ impl SpawnProcessCommands for Commands<'_, '_> {
                     slot.insert(bundle);
                     bear(world, entity, process)
                 }
-                Err(_) => Err(SpawnError { process, reason: Refusal::EntityGone }),
+                Err(_) => Err(SpawnError { name: None, process, reason: Refusal::EntityGone }),
             };
             note_refusal(world, born);
         });
@@ -128,6 +136,16 @@ impl<P: Process> Context<'_, P> {
     /// Bears another process when this tick's systems have run, on this head or on that of an
     /// [`OnHead`] in the bundle; it lives first at its group's next due instant. What is refused is
     /// logged and counted in the report.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// #[derive(Component)]
+    /// struct Probe;
+    /// impl Process for Probe {}
+    /// cx.spawn(Probe, (hz(100), Name::new("probe")));
+    /// # }
+    /// ```
     pub fn spawn<Q: Process>(&mut self, process: Q, bundle: impl Settings) {
         self.scope.defer(move |world| bear_on_its_head(world, process, bundle));
     }
@@ -179,10 +197,11 @@ fn bear<P: Process>(world: &mut World, entity: Entity, process: P) -> Result<Ent
         }
         Err(fault) => {
             let process = world.entity_mut(entity).take::<P>();
+            let name = Some(address.name().to_owned());
             world.despawn(entity);
             // It was put there by `enroll`, and nobody else had the World since.
             let process = process.expect("an enrolled process stands in the World");
-            Err(SpawnError { process, reason: Refusal::Depends(fault) })
+            Err(SpawnError { name, process, reason: Refusal::Depends(fault) })
         }
     }
 }
@@ -201,8 +220,9 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     let (vitals, mark) = match list::<P>(world, entity) {
         Ok(listed) => listed,
         Err(reason) => {
+            let name = world.get::<Name>(entity).map(|name| name.as_str().to_owned());
             world.despawn(entity);
-            return Err(SpawnError { process, reason });
+            return Err(SpawnError { name, process, reason });
         }
     };
     let address = vitals.address.clone();

@@ -14,6 +14,16 @@ use bevy_ecs::error::Result;
 /// Events.
 impl<P: Process> Context<'_, P> {
     /// Calls back for each event of this name, in any case; instead of what was called before. Whether there was such.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) {
+    /// cx.on_event("pong", |_, event, _| {
+    ///     println!("{} at {:?}", event.payload(), event.time());
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
     pub fn on_event(
         &mut self,
         name: impl Into<Subject>,

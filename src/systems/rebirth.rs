@@ -42,6 +42,14 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`UnknownProcess`] when nobody has this name.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// cx.stop("camera", "it is dark")?;
+    /// cx.start("lamp")?;
+    /// # Ok(()) }
+    /// ```
     pub fn stop(&mut self, name: &str, reason: impl Into<String>) -> Result<(), UnknownProcess> {
         let cause = self.asked(reason);
         self.request(name, Request::Stop(cause))

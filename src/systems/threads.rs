@@ -21,6 +21,18 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// As [`add_child`](Self::add_child).
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// cx.add_thread("reader", |thread| {
+    ///     while thread.freq_sleep(1.0) {
+    ///         thread.emit("beat")?;
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     pub fn add_thread(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -212,6 +224,16 @@ impl<P: Process> Context<'_, P> {
     ///
     /// # Errors
     /// [`UnknownLock`], which lists the known ones.
+    ///
+    /// ```
+    /// # use polycephaly::prelude::*;
+    /// # fn life<P: Process>(cx: &mut Context<P>) -> Result {
+    /// match cx.try_lock("bus")? {
+    ///     Some(_bus) => println!("it is ours until the end of this block"),
+    ///     None => println!("a thread has it"),
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[track_caller]
     pub fn try_lock(&mut self, name: &str) -> Result<Option<LockGuard>, UnknownLock> {
         let family = self.family();

@@ -261,7 +261,9 @@ impl Runner {
             mailman::sort_announced(&mut self.world);
         }
         self.beat.begin(index, number, due, now, std::mem::replace(&mut group.last, now));
+        let span = tracing::trace_span!("tick", head = &*self.link.name, group = %group.key, number).entered();
         group.schedule.run(&mut self.world);
+        drop(span);
         let consumed = self.beat.take_consumed();
         let timeline = self.control.timeline();
         let end = if timeline.is_simulated() { now.saturating_add(consumed) } else { timeline.now() };

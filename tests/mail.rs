@@ -244,6 +244,27 @@ fn a_relay_keeps_thread_and_sender_and_a_full_box_sends_it_back() {
 }
 
 #[test]
+fn what_is_passed_on_outside_of_a_callback_is_nothing() {
+    fn loose(_: &mut Node, cx: &mut Context<Node>) -> Result {
+        cx.forward("end");
+        Ok(())
+    }
+    fn start(_: &mut Node, cx: &mut Context<Node>) -> Result {
+        cx.tell("reader", "mine", ());
+        Ok(())
+    }
+    let nodes = vec![
+        ("start", Node::new(nothing, start)),
+        ("loose", Node::new(nothing, loose)),
+        ("reader", Node::reader()),
+        ("end", Node::reader()),
+    ];
+    let running = run(simulated(), nodes, 500);
+    assert!(!got(&running, "reader").is_empty());
+    assert_eq!(got(&running, "end"), [""; 0]);
+}
+
+#[test]
 fn a_poison_pill_ends_its_recipient_who_says_so() {
     fn kill(_: &mut Node, cx: &mut Context<Node>) -> Result {
         if first(cx) {

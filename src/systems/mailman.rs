@@ -25,6 +25,10 @@ const LOGGED: usize = 256;
 #[inline(always)]
 pub(super) fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut P, cx: &mut Context<'_, P>) {
     let pill = cx.scope.control.pill.get();
+    if cx.scope.forwards.is_some() {
+        // Said outside of a mail's callback, where there was nothing to pass on.
+        cx.scope.forwards.take();
+    }
     for slot in batch.iter_mut() {
         let Some(mail) = slot else { continue };
         let unwilling = cx.pulled.get() || cx.vitals.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);

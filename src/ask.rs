@@ -39,13 +39,14 @@
 pub use crate::answer::AskError;
 use crate::clock::nanos;
 use crate::context::Context;
-use crate::draft::{Content, Draft};
+use crate::draft::{Back, Content, Draft, Nothing};
 use crate::mail::Mail;
 use crate::process::Process;
 use crate::send::Recipient;
 use crate::timer::TimerId;
 use bevy_ecs::error::Result;
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +136,9 @@ impl<P: Process> Ask<P> {
 
     /// Ends the ask.
     pub(crate) fn resolve(self, outcome: Result<Mail, AskError>, process: &mut P, cx: &mut Context<'_, P>) -> Result {
+        if !matches!(outcome, Err(AskError::TimedOut { .. })) {
+            cx.scope.alarms.borrow_mut().withdraw(cx.entity(), self.timer);
+        }
         match &self.then {
             Then::Keep(state) => {
                 *state.lock() = State::Ready(outcome);
@@ -145,6 +149,43 @@ impl<P: Process> Ask<P> {
                 Err(error) => call(process, Err(error), cx),
             },
         }
+    }
+}
+
+/// How many questions a process may owe an answer. Of one that never answers, the list would grow for ever.
+const OWED: usize = 1000;
+
+/// The questions that a process has read and not answered, as the answers to them. Of too many the oldest is forgotten: whoever
+/// asked it learns by its time-out that there is no answer, not by the death of this process.
+#[derive(Default)]
+pub(crate) struct Debts {
+    all: VecDeque<Draft<Back, Nothing>>,
+    forgets: bool,
+}
+
+impl Debts {
+    pub(crate) fn push(&mut self, answer: Draft<Back, Nothing>) {
+        if self.all.len() == OWED {
+            self.all.pop_front();
+            if !std::mem::replace(&mut self.forgets, true) {
+                tracing::warn!("{OWED} questions are unanswered: from now on, the oldest are left to their time-outs");
+            }
+        }
+        self.all.push_back(answer);
+    }
+
+    /// Drops those for which it does not hold.
+    pub(crate) fn retain(&mut self, is_kept: impl FnMut(&Draft<Back, Nothing>) -> bool) {
+        self.all.retain(is_kept);
+    }
+}
+
+impl IntoIterator for Debts {
+    type Item = Draft<Back, Nothing>;
+    type IntoIter = std::collections::vec_deque::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.into_iter()
     }
 }
 

@@ -391,7 +391,11 @@ impl<P: Process> Context<'_, P> {
         let Some(belongings) = self.known_mut() else { return false };
         let before = belongings.timers.len();
         belongings.timers.retain(|kept| kept.id != timer);
-        belongings.timers.len() != before
+        let found = belongings.timers.len() != before;
+        if found {
+            self.scope.alarms.borrow_mut().withdraw(self.vitals.address.entity(), timer);
+        }
+        found
     }
 
     fn add_timer(&mut self, delay: u64, period: Option<u64>, call: crate::timer::Callback<P>) -> TimerId {

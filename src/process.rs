@@ -11,9 +11,8 @@
 //! counted, and logged. After an error the process lives on; a panic ends it, unless [`supervision`](crate::supervision) says otherwise. A
 //! program built with `panic = "abort"` has no panics caught.
 
-use crate::ask::Ask;
+use crate::ask::{Ask, Debts};
 use crate::context::Context;
-use crate::draft::{Back, Draft, Nothing};
 use crate::event::Event;
 use crate::filter::Filters;
 use crate::mail::Mail;
@@ -299,7 +298,7 @@ pub(crate) struct Belongings<P: Process> {
     pub(crate) signals: Signals<P>,
     pub(crate) asks: Vec<Ask<P>>,
     /// Questions it has read and not answered.
-    pub(crate) owed: Vec<Draft<Back, Nothing>>,
+    pub(crate) owed: Debts,
     /// Its child threads, and what it shares with them: its locks among others.
     pub(crate) children: Vec<Child>,
     pub(crate) family: Option<Arc<Family>>,
@@ -338,7 +337,7 @@ impl<P: Process> Default for Belongings<P> {
             heard: Vec::new(),
             signals: Signals::default(),
             asks: Vec::new(),
-            owed: Vec::new(),
+            owed: Debts::default(),
             children: Vec::new(),
             family: None,
             #[cfg(feature = "usb")]

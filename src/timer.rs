@@ -37,6 +37,7 @@ use crate::process::Process;
 use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::error::Result;
+use hashbrown::HashSet;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -76,7 +77,9 @@ impl Alarm {
 pub(crate) struct Alarms {
     heap: BinaryHeap<Reverse<Alarm>>,
     set: u64,
-    /// With so many alarms, those of the dead are looked for: twice as many as were left the last time.
+    /// Timers that nobody waits for any more. Their alarms stay in the heap, as to take one out would be to look at all.
+    withdrawn: HashSet<(Entity, TimerId)>,
+    /// With so many alarms, those of the dead and the withdrawn are looked for: twice as many as were left the last time.
     sweep_at: usize,
 }
 
@@ -85,8 +88,12 @@ const SWEEP: usize = 1024;
 
 impl Alarms {
     pub(crate) fn set(&mut self, due: u64, owner: Address, id: TimerId) {
-        if self.heap.len() >= self.sweep_at.max(SWEEP) {
-            self.heap.retain(|Reverse(alarm)| alarm.owner.run_level() != RunLevel::Unset);
+        // One that is withdrawn while it rings has no alarm: those pile up apart.
+        if self.heap.len().max(self.withdrawn.len()) >= self.sweep_at.max(SWEEP) {
+            self.heap.retain(|Reverse(alarm)| {
+                alarm.owner.run_level() != RunLevel::Unset && !self.withdrawn.contains(&(alarm.entity(), alarm.id))
+            });
+            self.withdrawn.clear();
             self.sweep_at = 2 * self.heap.len();
         }
         let number = self.set;
@@ -100,9 +107,15 @@ impl Alarms {
         let any = !theirs.is_empty();
         theirs.sort_unstable_by_key(|Reverse(alarm)| alarm.number);
         theirs.drain(..).for_each(|Reverse(alarm)| self.set(alarm.due, alarm.owner, alarm.id));
+        self.withdrawn.extend(other.withdrawn.drain());
         // Empty, but for its room.
         other.heap = theirs.into();
         any
+    }
+
+    /// Says that nobody waits for a timer any more: its number is never used again. Its alarm may ring all the same.
+    pub(crate) fn withdraw(&mut self, owner: Entity, id: TimerId) {
+        self.withdrawn.insert((owner, id));
     }
 
     /// When the first is due; `u64::MAX` for never.
@@ -154,5 +167,28 @@ mod tests {
         let most = (0..50_000_u64).map(|due| set(due, due % 100 == 0)).max();
         assert!(most < Some(2048), "{most:?} alarms for 500 that live");
         assert_eq!(std::iter::from_fn(|| alarms.pop_due(u64::MAX)).filter(|alarm| alarm.due % 100 == 0).count(), 500);
+    }
+
+    #[test]
+    fn withdrawn_alarms_do_not_pile_up() {
+        let (mut alarms, owner) = (Alarms::default(), address("a", 0));
+        owner.set_run_level(RunLevel::Run);
+        let mut most = 0;
+        for id in 0..50_000 {
+            alarms.set(u64::from(id), owner.clone(), TimerId(id));
+            if id % 100 != 0 {
+                alarms.withdraw(owner.entity(), TimerId(id));
+            }
+            most = most.max(alarms.heap.len()).max(alarms.withdrawn.len());
+        }
+        assert!(most < 2048, "{most} alarms for 500 that somebody waits for");
+        let kept = std::iter::from_fn(|| alarms.pop_due(u64::MAX)).filter(|alarm| alarm.id.0 % 100 == 0);
+        assert_eq!(kept.count(), 500);
+        for id in 50_000..100_000 {
+            alarms.set(0, owner.clone(), TimerId(id));
+            assert_eq!(alarms.pop_due(0).map(|alarm| alarm.id), Some(TimerId(id)));
+            alarms.withdraw(owner.entity(), TimerId(id));
+            assert!(alarms.withdrawn.len() <= 2048, "withdrawn while they ring");
+        }
     }
 }

@@ -121,9 +121,18 @@ pub(crate) fn prepare<P: Process>(entity: &mut EntityMut<'_>) -> Outcome {
 /// Runs the death of a process that stays where it is.
 pub(crate) fn retire<P: Process>(world: &mut World, entity: Entity) {
     visit::<P>(world, entity, |process, mut cx| {
+        withdraw_alarms(&cx);
         death::die(process, &mut cx);
         cx.vitals.private.clear::<P>();
     });
+}
+
+/// Nobody will wait for what has been set so far: a birth sets up anew.
+fn withdraw_alarms<P: Process>(cx: &Context<'_, P>) {
+    let Some(belongings) = cx.known() else { return };
+    let timers = belongings.timers.iter().map(|timer| timer.id).chain(belongings.asks.iter().map(|ask| ask.timer));
+    let mut alarms = cx.scope.alarms.borrow_mut();
+    timers.for_each(|timer| alarms.withdraw(cx.entity(), timer));
 }
 
 /// Runs `safe_stop` of one process.

@@ -1,0 +1,162 @@
+//! Shows how far it scales: a million processes on one head, and what they take of it.
+//!
+//! ```text
+//! cargo run --release --example swarm -- --processes 1000000 --hz 100 --seconds 10 --mail
+//! ```
+
+use polycephaly::prelude::*;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Runs many processes of one type on one head, and tells what they take of the machine.
+
+Usage: swarm [options]
+
+  --processes N   how many, from 1 to 10000000 (100000)
+  --hz F          how often each lives, in hertz (100)
+  --seconds N     for how long (5)
+  --mail          each writes to its neighbour every tenth tick
+  -h, --help      print this";
+
+/// One of the swarm.
+#[derive(Component)]
+struct Mote<const WRITES: bool> {
+    place: f32,
+    /// Counts from its own number on, so that every tick has a tenth of the mail.
+    tick: u32,
+    neighbour: Option<Address>,
+}
+
+impl<const WRITES: bool> Process for Mote<WRITES> {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        if WRITES {
+            self.neighbour = Some(cx.address_of(&name(self.tick.saturating_sub(1)))?);
+            cx.add_filter(Filter::new().subject("place"), Self::meet)?;
+        }
+        Ok(())
+    }
+
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        self.place = self.place * 0.999 + 0.001;
+        self.tick = self.tick.wrapping_add(1);
+        if WRITES
+            && self.tick.is_multiple_of(10)
+            && let Some(neighbour) = &self.neighbour
+        {
+            cx.send(Mail::to(neighbour).subject("place").body(self.place))?;
+        }
+        Ok(())
+    }
+}
+
+impl<const WRITES: bool> Mote<WRITES> {
+    fn meet(&mut self, mail: &Mail, _: &mut Context<Self>) -> Result {
+        self.place = self.place.midpoint(*mail.get::<f32>().ok_or("no place")?);
+        Ok(())
+    }
+}
+
+fn name(number: u32) -> String {
+    format!("mote-{number}")
+}
+
+struct Options {
+    processes: u32,
+    frequency: Frequency,
+    time: Duration,
+    mail: bool,
+}
+
+fn options() -> Result<Option<Options>, lexopt::Error> {
+    use lexopt::prelude::*;
+    let mut options = Options { processes: 100_000, frequency: hz(100), time: Duration::from_secs(5), mail: false };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(option) = parser.next()? {
+        match option {
+            Long("processes") => options.processes = parser.value()?.parse_with(population)?,
+            Long("hz") => options.frequency = parser.value()?.parse()?,
+            Long("seconds") => options.time = parser.value()?.parse_with(positive_seconds)?,
+            Long("mail") => options.mail = true,
+            Short('h') | Long("help") => return Ok(None),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Some(options))
+}
+
+fn population(text: &str) -> Result<u32, &'static str> {
+    let number = text.parse().ok().filter(|number| (1..=10_000_000).contains(number));
+    number.ok_or("--processes takes a whole number from 1 to 10000000")
+}
+
+fn positive_seconds(text: &str) -> Result<Duration, &'static str> {
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| !time.is_zero()).ok_or("--seconds takes a number above zero, such as 2.5")
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
+    match options() {
+        Ok(Some(options)) => fly(&options),
+        Ok(None) => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("swarm: {error}; --help lists the options");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// All of them on one head.
+fn swarm<const WRITES: bool>(options: &Options) -> Application {
+    (0..options.processes).fold(Application::new(), |application, number| {
+        let mote = Mote::<WRITES> { place: 0.0, tick: number, neighbour: None };
+        application.add_process(mote, (options.frequency, Name::new(name(number))))
+    })
+}
+
+fn fly(options: &Options) -> ExitCode {
+    let before = used();
+    let application = if options.mail { swarm::<true>(options) } else { swarm::<false>(options) };
+    let mut running = application.build().expect("a sound application");
+    let born = used();
+    running.run_for(options.time);
+    let after = used();
+    let exit = running.finish();
+
+    let (report, seconds) = (exit.report(), options.time.as_secs_f64());
+    let lives = report.forgotten.lives + report.processes.iter().map(|process| process.lives).sum::<u64>();
+    let asked = f64::from(options.processes) * options.frequency.as_f64();
+    println!("lives:         {:.0} a second, of {asked:.0} asked", lives as f64 / seconds);
+    println!("dropped ticks: {}", report.groups.iter().map(|group| group.dropped).sum::<u64>());
+    if let [Some(before), Some(born), Some(after)] = [before, born, after] {
+        println!("CPU:           {:.3} of a core", (after.cpu - born.cpu) / seconds);
+        let grown = after.resident.saturating_sub(before.resident) / u64::from(options.processes);
+        println!("memory:        {grown} bytes a process, by what became resident");
+    }
+    if exit.is_success() && report.failures() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What this program has taken so far.
+struct Used {
+    /// Seconds of all its threads.
+    cpu: f64,
+    /// Bytes.
+    resident: u64,
+}
+
+#[cfg(target_os = "linux")]
+fn used() -> Option<Used> {
+    use procfs::WithCurrentSystemInfo;
+    let stat = procfs::process::Process::myself().and_then(|myself| myself.stat()).ok()?;
+    let cpu = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+    Some(Used { cpu, resident: stat.rss_bytes().get() })
+}
+
+/// Other systems tell it in other ways.
+#[cfg(not(target_os = "linux"))]
+fn used() -> Option<Used> {
+    None
+}

@@ -222,80 +222,73 @@ impl Model {
             self.mails[number].place = Place::Refused;
             return;
         }
-        let expected = self.decide(number, (who, to.entity()));
+        let expected = self.arrive(number, (who, to.entity()));
         if told != expected {
             self.fault(format!("mail {number} to p{who}: {told:?}, but {expected:?} was expected"));
         }
     }
 
-    /// What becomes of a mail that comes to an open mailbox. What is dropped for it has been shown to the hook by now.
-    pub(crate) fn decide(&mut self, number: usize, to: Owner) -> Told {
-        let Self { mails, boxes, .. } = self;
-        let slot = boxes.get_mut(&to).expect("it was made before");
-        let (new, who) = (mails[number].style, slot.who);
-        let by_priority = order(who) == Order::Priority;
-        let ordinary = |other: &usize| !mails[*other].style.urgent;
-        let priority = |other: usize| if by_priority { mails[other].style.priority } else { 0 };
-        let arrive = |slot: &mut Slot, lost: Option<(Dropped, usize)>| {
-            slot.dropped += u64::from(lost.is_some());
-            (Told::Sent(lost.map(|(why, _)| why)), lost)
-        };
-        let same = |other: &usize| ordinary(other) && mails[*other].style.subject == new.subject;
-        let full = slot.waiting.iter().filter(|other| ordinary(other)).count() >= bound(who).0 as usize;
-        let superseded = if policy(who) == Overflow::KeepLatest { slot.waiting.iter().position(same) } else { None };
-        let (told, lost) = if new.urgent {
-            slot.waiting.push(number);
-            arrive(slot, None)
-        } else if let Some(at) = superseded {
-            let old = slot.waiting[at];
-            if priority(old) == priority(number) {
-                slot.waiting[at] = number;
-            } else {
-                slot.waiting.remove(at);
-                slot.waiting.push(number);
+    /// Which mail is lost when this one comes to an open mailbox, if any, and why; an error when it is refused.
+    fn loss(&self, number: usize, slot: &Slot) -> Result<Option<(Dropped, usize)>, Told> {
+        let new = self.mails[number].style;
+        let ordinary = |other: &usize| !self.mails[*other].style.urgent;
+        let same = |other: &usize| ordinary(other) && self.mails[*other].style.subject == new.subject;
+        let full = slot.waiting.iter().filter(|other| ordinary(other)).count() >= bound(slot.who).0 as usize;
+        let superseded = slot.waiting.iter().copied().find(same);
+        let oldest = slot.waiting.iter().copied().filter(ordinary).min_by_key(|other| self.rank(*other, slot));
+        match (policy(slot.who), superseded, oldest) {
+            _ if new.urgent => Ok(None),
+            (Overflow::KeepLatest, Some(old), _) => Ok(Some((Dropped::Superseded, old))),
+            _ if !full => Ok(None),
+            (Overflow::DropNewest, ..) => Ok(Some((Dropped::Newest, number))),
+            (Overflow::DropOldest, _, Some(old)) if self.rank(old, slot) > self.rank(number, slot) => {
+                Ok(Some((Dropped::Newest, number)))
             }
-            arrive(slot, Some((Dropped::Superseded, old)))
-        } else if !full {
-            slot.waiting.push(number);
-            arrive(slot, None)
-        } else {
-            let oldest = slot.waiting.iter().copied().filter(ordinary).min_by_key(|other| priority(*other));
-            match (policy(who), oldest) {
-                (Overflow::DropNewest, _) => arrive(slot, Some((Dropped::Newest, number))),
-                (Overflow::DropOldest, Some(old)) if priority(old) > priority(number) => {
-                    arrive(slot, Some((Dropped::Newest, number)))
-                }
-                (Overflow::DropOldest, Some(old)) => {
-                    slot.waiting.retain(|other| *other != old);
-                    slot.waiting.push(number);
-                    arrive(slot, Some((Dropped::Oldest, old)))
-                }
-                _ => {
-                    slot.refused += 1;
-                    (Told::Full, None)
-                }
-            }
-        };
-        let lost_to = lost.map(|(_, lost)| lost);
-        if told == Told::Full {
-            mails[number].place = Place::Refused;
-        } else if lost_to != Some(number) {
-            mails[number].place = Place::Waiting(to);
+            (Overflow::DropOldest, _, Some(old)) => Ok(Some((Dropped::Oldest, old))),
+            _ => Err(Told::Full),
         }
-        if let Some((why, lost)) = lost {
-            let place = mails[lost].place;
-            if place != Place::Dropped(why) {
-                self.fault(format!("mail {lost} had to be a dead letter, {why:?}, and is {place:?}"));
+    }
+
+    /// Its priority, where that matters.
+    fn rank(&self, number: usize, slot: &Slot) -> i8 {
+        if order(slot.who) == Order::Priority { self.mails[number].style.priority } else { 0 }
+    }
+
+    /// A mail comes to an open mailbox. What is dropped for it has been shown to the hook by now.
+    pub(crate) fn arrive(&mut self, number: usize, to: Owner) -> Told {
+        let slot = &self.boxes[&to];
+        let loss = self.loss(number, slot);
+        let in_place = |old| self.rank(old, slot) == self.rank(number, slot);
+        let place = match loss {
+            Ok(Some((Dropped::Superseded, old))) if in_place(old) => slot.waiting.iter().position(|it| *it == old),
+            _ => None,
+        };
+        let slot = self.boxes.get_mut(&to).expect("it was there");
+        let Ok(loss) = loss else {
+            slot.refused += 1;
+            self.mails[number].place = Place::Refused;
+            return Told::Full;
+        };
+        slot.waiting.insert(place.unwrap_or(slot.waiting.len()), number);
+        if let Some((why, lost)) = loss {
+            slot.dropped += 1;
+            slot.waiting.retain(|it| *it != lost);
+            let seen = self.mails[lost].place;
+            if seen != Place::Dropped(why) {
+                self.fault(format!("mail {lost} had to be a dead letter, {why:?}, and is {seen:?}"));
             }
         }
-        told
+        if self.mails[number].place == Place::Desk {
+            self.mails[number].place = Place::Waiting(to);
+        }
+        Told::Sent(loss.map(|(why, _)| why))
     }
 
     /// Which of those that wait may be read now.
     fn in_turn(&self, slot: &Slot, number: usize) -> bool {
         let key = |other: usize| {
-            let Style { urgent, priority, .. } = self.mails[other].style;
-            (!urgent, if urgent || order(slot.who) == Order::Fifo { 0 } else { -priority })
+            let urgent = self.mails[other].style.urgent;
+            (!urgent, if urgent { 0 } else { -self.rank(other, slot) })
         };
         // With `Delivery::NextTick` priority, the instant of sending and the births of the senders come before the order of
         // arrival, but not at the last mail before a death: what holds at all times is the order of one sender in one priority.

@@ -62,7 +62,7 @@ impl Wild {
                 // That something was dropped for it, the sender of a question is not told.
                 (None, Some(address)) => {
                     model.slot(&address, to);
-                    if model.decide(number, (to, address.entity())) == Told::Full {
+                    if model.arrive(number, (to, address.entity())) == Told::Full {
                         model.fault(format!("question {number} was taken by p{to}, who has no room"));
                     }
                 }

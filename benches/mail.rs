@@ -66,7 +66,7 @@ fn asks(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("mail");
     bench.throughput(Throughput::Elements(ASKERS as u64));
     bench.bench_function("ask", |bencher| bencher.iter(|| running.step()));
-    ask::check(&running);
+    ask::check(&mut running);
 }
 
 /// Writes to all others in each life.

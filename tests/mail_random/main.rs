@@ -23,8 +23,7 @@ use wild::{Wild, draft, told};
 const CASES: u32 = 100;
 const STEPS: std::ops::Range<usize> = 0..300;
 
-/// The processes from this one on live on a head of their own.
-const FAR: usize = 9;
+/// Hertz.
 const RATES: [u32; 3] = [10, 25, 100];
 
 fn supervision(who: usize) -> Supervision {
@@ -81,7 +80,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn settings(who: usize) -> impl Settings {
-    let head = OnHead::new(if who < FAR { "main" } else { "far" });
+    let head = OnHead::new(["main", "main", "main", "far"][who % 4]);
     let mailbox = (bound(who), policy(who), order(who));
     (hz(RATES[who % 3]), named(&name(who)), mailbox, supervision(who), head)
 }

@@ -18,22 +18,18 @@ pub(crate) fn name(who: usize) -> String {
     format!("p{who}")
 }
 
+/// Each policy with each order.
 pub(crate) fn policy(who: usize) -> Overflow {
-    [
-        Overflow::Reject,
-        Overflow::DropOldest,
-        Overflow::DropNewest,
-        Overflow::KeepLatest,
-        Overflow::Block(Duration::ZERO),
-    ][who % 5]
+    use Overflow::{Block, DropNewest, DropOldest, KeepLatest, Reject};
+    [Reject, DropOldest, DropNewest, KeepLatest, Block(Duration::ZERO)][who % 5]
 }
 
 pub(crate) fn order(who: usize) -> Order {
-    if who % 3 == 1 { Order::Priority } else { Order::Fifo }
+    if (6..11).contains(&who) { Order::Priority } else { Order::Fifo }
 }
 
 pub(crate) fn bound(who: usize) -> MailboxSize {
-    if ASKERS.contains(&who) { MailboxSize::UNBOUNDED } else { MailboxSize(1 + who as u32 % 3) }
+    if ASKERS.contains(&who) { MailboxSize::UNBOUNDED } else { MailboxSize(2 + who as u32 / 5) }
 }
 
 /// How a mail is written.
@@ -297,6 +293,10 @@ impl Model {
             (sender, urgent, priority)
         };
         let rival = |other: &usize| !self.next_tick || kind(*other) == kind(number);
+        if self.next_tick && policy(slot.who) == Overflow::KeepLatest {
+            // One that took an earlier place goes by its instant.
+            return true;
+        }
         slot.waiting.iter().copied().filter(rival).min_by_key(|other| key(*other)) == Some(number)
     }
 

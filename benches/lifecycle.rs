@@ -1,53 +1,26 @@
 //! What births and deaths cost: 10,000 together by name, flat and in ranks of dependency, and one by one while it runs.
 
+#[path = "work/cell.rs"]
+mod cell;
+
+use cell::{Cell, bear, settings};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use polycephaly::prelude::*;
-
-/// A process that has its name, its mailbox and eight bytes.
-#[derive(Component, Default)]
-struct Cell(u64);
-
-impl Process for Cell {
-    fn life(&mut self, _: &mut Context<Self>) -> Result {
-        self.0 += 1;
-        Ok(())
-    }
-}
 
 const SIZE: usize = 10_000;
 /// How many ranks there are, where there are any.
 const RANKS: usize = 10;
-
-/// Names, and on whom each depends: what a program has before any birth.
-fn settings(ranks: usize) -> Vec<(Name, Depends)> {
-    let name = |index: usize| format!("cell-{index}");
-    let rank = SIZE / ranks;
-    (0..SIZE).map(|index| (Name::new(name(index)), Depends::on(index.checked_sub(rank).map(name)))).collect()
-}
-
-/// Adds them all, those without dependencies without the component, and bears them.
-fn bear(settings: Vec<(Name, Depends)>) -> Running {
-    let mut application = Application::new().clock(Clock::simulated());
-    for (name, depends) in settings {
-        application = if depends == Depends::default() {
-            application.add_process(Cell::default(), (hz(100), name))
-        } else {
-            application.add_process(Cell::default(), (hz(100), name, depends))
-        };
-    }
-    application.build().expect("a sound application")
-}
 
 fn many(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("lifecycle");
     bench.throughput(Throughput::Elements(SIZE as u64)).sample_size(50);
     for (birth, death, ranks) in [("birth", "death", 1), ("birth_ranked", "death_ranked", RANKS)] {
         bench.bench_function(BenchmarkId::new(birth, SIZE), |bencher| {
-            bencher.iter_batched(|| settings(ranks), bear, BatchSize::PerIteration);
+            bencher.iter_batched(|| settings(SIZE, ranks), bear, BatchSize::PerIteration);
         });
         bench.bench_function(BenchmarkId::new(death, SIZE), |bencher| {
             let lived = || {
-                let mut running = bear(settings(ranks));
+                let mut running = bear(settings(SIZE, ranks));
                 running.step();
                 running
             };
@@ -59,7 +32,7 @@ fn many(criterion: &mut Criterion) {
 
 fn single(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("lifecycle");
-    let mut running = bear(settings(1));
+    let mut running = bear(settings(SIZE, 1));
     let handle = running.handle();
     bench.bench_function("restart", |bencher| {
         bencher.iter(|| {

@@ -2,8 +2,15 @@
 //!
 //! Each figure is by mail (by hop, by question), the tick around it and the lives of all who take part included.
 
+#[path = "work/ask.rs"]
+mod ask;
+#[path = "work/chain.rs"]
+mod chain;
+#[path = "work/ring.rs"]
 mod ring;
 
+use ask::askers;
+use chain::chain;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use polycephaly::prelude::*;
 use ring::{Way, ring};
@@ -46,133 +53,20 @@ fn rings(criterion: &mut Criterion) {
     }
 }
 
-/// One type of the chain. The first writes in its life; every other hands on what it reads.
-#[derive(Component, Default)]
-struct Hop<const N: usize> {
-    next: Option<Address>,
-    /// The tick of the last token seen.
-    seen: u64,
-}
-
-#[derive(Clone, Copy)]
-struct Token(u64);
-
-impl<const N: usize> Hop<N> {
-    fn pass(&mut self, token: &Token, cx: &mut Context<Self>) -> Result {
-        self.seen = token.0;
-        if let Some(next) = &self.next {
-            cx.send(Mail::to(next).subject("token").body(*token))?;
-        }
-        Ok(())
-    }
-}
-
-impl<const N: usize> Process for Hop<N> {
-    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        cx.on::<Token>(Self::pass);
-        // In the first tick everybody is born, and can be found. The last has nobody to write to.
-        cx.after(Duration::ZERO, |hop, cx| {
-            hop.next = cx.address_of(&format!("hop-{}", N + 1)).ok();
-            Ok(())
-        });
-        Ok(())
-    }
-
-    fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        if N == 0 {
-            let token = Token(self.seen + 1);
-            self.pass(&token, cx)?;
-        }
-        Ok(())
-    }
-}
-
-/// `Hop<0>`, `Hop<1>` … in this order at one rate.
-macro_rules! chain {
-    ($($number:literal)*) => {
-        Application::new().clock(Clock::simulated())
-            $(.add_process(Hop::<$number>::default(), (hz(1000), Name::new(concat!("hop-", $number)))))*
-    };
-}
-
-fn chain(criterion: &mut Criterion) {
-    #[rustfmt::skip]
-    let application = chain!(
-         0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
-        25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49
-    );
-    let mut running = application.build().expect("a sound application");
+fn chains(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("mail");
     bench.throughput(Throughput::Elements(TYPES as u64 - 1));
-    bench.bench_function(BenchmarkId::new("chain", TYPES), |bencher| bencher.iter(|| running.step()));
-    let (first, last) = (running.get::<Hop<0>>("hop-0"), running.get::<Hop<49>>("hop-49"));
-    let (first, last) = first.zip(last).map(|(first, last)| (first.seen, last.seen)).expect("both live");
-    assert!(last > 100 && first == last, "handed down within one tick: {first} {last}");
+    let mut chain = chain(TYPES);
+    bench.bench_function(BenchmarkId::new("chain", TYPES), |bencher| bencher.iter(|| chain.running.step()));
+    chain::check(chain);
 }
 
-/// Asks the one behind it in each life.
-#[derive(Component)]
-struct Asker {
-    whom: Option<Address>,
-    answers: u64,
-}
-
-impl Process for Asker {
-    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        cx.after(Duration::ZERO, |asker, cx| {
-            let number = cx.name().trim_start_matches("asker-").to_owned();
-            asker.whom = Some(cx.address_of(&format!("answerer-{number}"))?);
-            Ok(())
-        });
-        Ok(())
-    }
-
-    fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        if let Some(whom) = &self.whom {
-            // Ten ticks: an answered question still waits for its time-out among the alarms.
-            cx.ask_then(
-                Mail::to(whom).subject("double").body(self.answers),
-                Duration::from_millis(10),
-                |asker, reply, _| {
-                    let double = *reply?.get::<u64>().ok_or("no number")?;
-                    asker.answers += u64::from(double == 2 * asker.answers);
-                    Ok(())
-                },
-            )?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Component)]
-struct Answerer;
-
-impl Process for Answerer {
-    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        cx.add_filter(Filter::new().subject("double"), |_, mail, cx| {
-            let number = *mail.get::<u64>().ok_or("no number")?;
-            cx.reply(mail, 2 * number)?;
-            Ok(())
-        })?;
-        Ok(())
-    }
-}
-
-fn ask(criterion: &mut Criterion) {
-    let mut application = Application::new().clock(Clock::simulated());
-    for index in 0..ASKERS {
-        let (asker, answerer) = (Name::new(format!("asker-{index}")), Name::new(format!("answerer-{index}")));
-        application = application
-            .add_process(Asker { whom: None, answers: 0 }, (hz(1000), asker))
-            .add_process(Answerer, (hz(1000), answerer));
-    }
-    let mut running = application.build().expect("a sound application");
+fn asks(criterion: &mut Criterion) {
+    let mut running = askers(ASKERS);
     let mut bench = criterion.benchmark_group("mail");
     bench.throughput(Throughput::Elements(ASKERS as u64));
     bench.bench_function("ask", |bencher| bencher.iter(|| running.step()));
-    let lives = running.report().process("asker-0").map_or(0, |asker| asker.lives);
-    let answers = running.get::<Asker>("asker-0").map_or(0, |asker| asker.answers);
-    assert!(lives > 100 && answers + 2 >= lives, "{answers} answers in {lives} lives");
+    ask::check(&mut running);
 }
 
 /// Writes to all others in each life.
@@ -244,5 +138,5 @@ fn topic(criterion: &mut Criterion) {
     assert!(running.get::<Publisher>("publisher").is_some_and(|publisher| publisher.sum > 0.0));
 }
 
-criterion_group!(benches, floors, rings, chain, ask, broadcast, topic);
+criterion_group!(benches, floors, rings, chains, asks, broadcast, topic);
 criterion_main!(benches);

@@ -1,41 +1,14 @@
 //! The cost of a tick, beside a plain `Vec` and beside bare bevy_ecs, doing the same work in the same run.
 
+#[path = "work/wheel.rs"]
+mod wheel;
+
 use bevy_ecs::prelude::*;
 use bevy_ecs::schedule::SingleThreadedExecutor;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use polycephaly::prelude::{Application, Clock, Context, Name, Process, Running, hz};
 use std::hint::black_box;
 use std::time::Instant;
-
-/// The work of one life: a multiplication, an addition, a counter.
-#[derive(Component, Clone, Default)]
-struct Wheel {
-    angle: f64,
-    steps: u64,
-}
-
-impl Wheel {
-    #[inline]
-    fn turn(&mut self) {
-        self.angle = self.angle * 1.0001 + 1.0;
-        self.steps += 1;
-    }
-}
-
-impl Process for Wheel {
-    fn life(&mut self, _: &mut Context<Self>) -> Result {
-        self.turn();
-        Ok(())
-    }
-}
-
-fn group(size: usize) -> Running {
-    let mut application = Application::new().clock(Clock::simulated());
-    for _ in 0..size {
-        application = application.add_process(Wheel::default(), hz(1000));
-    }
-    application.build().expect("a sound application")
-}
+use wheel::{Wheel, group};
 
 fn bevy(size: usize) -> (World, Schedule) {
     let mut world = World::new();
@@ -63,11 +36,7 @@ fn ticks(criterion: &mut Criterion) {
     }
     bench.throughput(Throughput::Elements(1));
     bench.bench_function("instant_now", |bencher| bencher.iter(|| black_box(Instant::now())));
-    let mut one = Application::new()
-        .clock(Clock::simulated())
-        .add_process(Wheel::default(), (hz(1000), Name::new("wheel")))
-        .build()
-        .expect("a sound application");
+    let mut one = group(1);
     bench.bench_function("one_process", |bencher| {
         bencher.iter(|| {
             black_box(Instant::now());

@@ -24,8 +24,8 @@ pub(crate) struct Panel {
     pub(crate) title: &'static str,
     pub(crate) x: &'static str,
     pub(crate) y: &'static str,
-    /// Whether each step to the right is a factor.
-    pub(crate) log: bool,
+    /// Whether each step is a factor: to the right, and up.
+    pub(crate) log: [bool; 2],
     pub(crate) lines: Vec<Line>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Panel {
 const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 290.0;
 /// Room for what stands around the plot: left, top, right, bottom.
-const MARGINS: [f64; 4] = [58.0, 54.0, 22.0, 46.0];
+const MARGINS: [f64; 4] = [58.0, 54.0, 34.0, 46.0];
 const COLOURS: [&str; 3] = ["#3d85d8", "#c8741b", "#8a8f98"];
 /// How many values the vertical axis names, about.
 const STEPS: f64 = 5.0;
@@ -70,39 +70,58 @@ pub(crate) fn picture(panels: &[Panel]) -> String {
 
 /// Where values stand in a panel.
 struct Scale {
+    x: Axis,
+    y: Axis,
+}
+
+struct Axis {
     log: bool,
-    left: f64,
-    right: f64,
-    top: f64,
+    from: f64,
+    to: f64,
+}
+
+impl Axis {
+    /// 0 at its start, 1 at its end.
+    fn share(&self, value: f64) -> f64 {
+        let scale = |value: f64| if self.log { value.log10() } else { value };
+        (scale(value) - scale(self.from)) / (scale(self.to) - scale(self.from)).max(f64::MIN_POSITIVE)
+    }
+
+    /// What it names: powers of ten, and what is between if those are few; or multiples of a round number.
+    fn marks(&self) -> Vec<f64> {
+        let each = step(self.to);
+        let all: Vec<f64> = match self.log {
+            true => {
+                let between: &[f64] = if self.to / self.from < 1000.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+                let powers = (-3..=9).map(|power| 10_f64.powi(power));
+                powers.flat_map(|power| between.iter().map(move |part| part * power)).collect()
+            }
+            false => (0..=10).map(|number| f64::from(number) * each).collect(),
+        };
+        all.into_iter().filter(|mark| (self.from..=self.to * 1.001).contains(mark)).collect()
+    }
 }
 
 impl Scale {
     fn of(panel: &Panel) -> Self {
-        let points = || panel.lines.iter().flat_map(|line| &line.points);
-        let (left, right) =
-            points().fold((f64::MAX, f64::MIN), |(left, right), point| (left.min(point.0), right.max(point.0)));
-        let highest = points().map(|point| point.1).fold(0.0, f64::max);
-        Self { log: panel.log, left, right, top: step(highest) * (highest / step(highest)).ceil() }
+        let bounds = |of: fn(&(f64, f64)) -> f64| {
+            let values = panel.lines.iter().flat_map(|line| &line.points).map(of);
+            values.fold((f64::MAX, f64::MIN), |(least, most), value| (least.min(value), most.max(value)))
+        };
+        let ((left, right), (lowest, highest)) = (bounds(|point| point.0), bounds(|point| point.1));
+        let (from, to) = match panel.log[1] {
+            true => (10_f64.powf(lowest.log10().floor()), 10_f64.powf(highest.log10().ceil())),
+            false => (0.0, step(highest) * (highest / step(highest)).ceil()),
+        };
+        Self { x: Axis { log: panel.log[0], from: left, to: right }, y: Axis { log: panel.log[1], from, to } }
     }
 
     fn x(&self, x: f64) -> f64 {
-        let scale = |x: f64| if self.log { x.log10() } else { x };
-        let share = (scale(x) - scale(self.left)) / (scale(self.right) - scale(self.left)).max(f64::MIN_POSITIVE);
-        MARGINS[0] + share * (WIDTH - MARGINS[0] - MARGINS[2])
+        MARGINS[0] + self.x.share(x) * (WIDTH - MARGINS[0] - MARGINS[2])
     }
 
     fn y(&self, y: f64) -> f64 {
-        HEIGHT - MARGINS[3] - y / self.top * (HEIGHT - MARGINS[1] - MARGINS[3])
-    }
-
-    /// What the horizontal axis names: powers of ten, or even numbers.
-    fn marks(&self) -> Vec<f64> {
-        let all: Vec<f64> = if self.log {
-            (0..=9).map(|power| 10_f64.powi(power)).collect()
-        } else {
-            (0..=self.right as u32).step_by(2).map(f64::from).collect()
-        };
-        all.into_iter().filter(|mark| (self.left..=self.right).contains(mark)).collect()
+        HEIGHT - MARGINS[3] - self.y.share(y) * (HEIGHT - MARGINS[1] - MARGINS[3])
     }
 }
 
@@ -117,8 +136,7 @@ fn draw(panel: &Panel, svg: &mut String) {
     let scale = Scale::of(panel);
     let (left, right, bottom) = (MARGINS[0], WIDTH - MARGINS[2], HEIGHT - MARGINS[3]);
     let _ = writeln!(svg, "<text x=\"{left}\" y=\"20\" font-size=\"14\" font-weight=\"600\">{}</text>", panel.title);
-    let mut value = 0.0;
-    while value <= scale.top * 1.001 {
+    for value in scale.y.marks() {
         let y = scale.y(value);
         let _ = writeln!(
             svg,
@@ -128,9 +146,8 @@ fn draw(panel: &Panel, svg: &mut String) {
             y + 4.0,
             number(value)
         );
-        value += step(scale.top);
     }
-    for mark in scale.marks() {
+    for mark in scale.x.marks() {
         let (x, text) = (scale.x(mark), number(mark));
         let _ = writeln!(
             svg,
@@ -178,17 +195,16 @@ fn lines(panel: &Panel, scale: &Scale, svg: &mut String) {
             legend + 23.0,
             line.name
         );
-        legend += 23.0 + 6.4 * line.name.len() as f64 + 16.0;
+        legend += 23.0 + 6.7 * line.name.len() as f64 + 16.0;
     }
 }
 
-/// With spaces between thousands, and as few digits behind the point as it has.
+/// As short as can be: 100, 10k, 1M.
 fn number(value: f64) -> String {
-    if value < 10_000.0 {
-        return format!("{}", (value * 1000.0).round() / 1000.0);
-    }
-    let digits = format!("{value:.0}");
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits are ASCII")).collect();
-    groups.join("\u{2009}")
+    let (value, unit) = match value {
+        1e6.. => (value / 1e6, "M"),
+        1e4.. => (value / 1e3, "k"),
+        _ => (value, ""),
+    };
+    format!("{}{unit}", (value * 1000.0).round() / 1000.0)
 }

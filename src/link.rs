@@ -59,7 +59,7 @@ impl Default for Holder {
 }
 
 impl Holder {
-    /// A hook of this process runs now. Of many cheap lives, only each eighth process says so.
+    /// A hook of this process runs now. Of many cheap lives, only each 64th process says so.
     #[inline(always)]
     pub(crate) fn hold(&self, party: Party) {
         self.0.store(party.to_bits(), Ordering::Relaxed);

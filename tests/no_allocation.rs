@@ -23,8 +23,8 @@ impl Subscriber for Curious {
         true
     }
 
+    /// One a tick, where somebody looks.
     fn new_span(&self, _: &Attributes<'_>) -> Id {
-        EVENTS.set(EVENTS.get() + 1);
         Id::from_u64(1)
     }
 

@@ -96,8 +96,10 @@ impl Drop for Progress<'_> {
     }
 }
 
-/// After so many cheap lives without flags, one looks at the e-brake, and says who lives.
+/// After so many cheap lives without flags, one looks at the e-brake.
 const BLOCK: usize = 8;
+/// After so many blocks, one says who lives: to look that up waits for memory longer than some lives take.
+const SAID: usize = 8;
 
 /// Runs the rows from `begun` on, cheap ones in blocks.
 #[inline(always)]
@@ -108,11 +110,13 @@ fn live_from<P: Process>(begun: &mut usize, rows: &mut Rows<'_, P>, scope: &Scop
     let in_blocks = if manner.dear || manner.flagged { 0 } else { rows.processes.len() - first };
     let (processes, _) = rows.processes[first..][..in_blocks].as_chunks_mut::<BLOCK>();
     let (vitals, _) = rows.vitals[first..][..in_blocks].as_chunks_mut::<BLOCK>();
-    for (processes, vitals) in processes.iter_mut().zip(vitals) {
+    for (number, (processes, vitals)) in processes.iter_mut().zip(vitals).enumerate() {
         if brake.load(Relaxed) {
             break;
         }
-        scope.hold(vitals[0].party);
+        if number.is_multiple_of(SAID) {
+            scope.hold(vitals[0].party);
+        }
         for (process, vitals) in processes.iter_mut().zip(vitals) {
             progress.count += 1;
             // Only these lives themselves could change either now, and a life can flag no process but its own.

@@ -246,6 +246,50 @@ fn with_next_tick_the_order_is_that_of_urgency_priority_time_and_birth() {
     assert_eq!(running.get::<Inbox>("inbox").unwrap().0, expected);
 }
 
+/// Writes down what it gets where others can read it when it is dead, and dies in its first life.
+#[derive(Component)]
+struct Mortal(common::Log);
+
+impl Process for Mortal {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.add_filter(Filter::new(), |mortal, mail, _| {
+            mortal.0.say(format!("{} {}", mail.sender(), mail.subject()));
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.die("enough");
+        Ok(())
+    }
+}
+
+#[test]
+fn with_next_tick_the_last_mail_before_a_death_is_read_in_that_order_too() {
+    common::scripted!(Fast);
+    common::scripted!(Slow);
+    let older = Slow::new().life(|cx| {
+        cx.send(Mail::to("mortal").subject("plain"))?;
+        Ok(())
+    });
+    let younger = Fast::new().life(|cx| {
+        cx.send(Mail::to("mortal").subject("plain"))?;
+        Ok(())
+    });
+    let log = common::Log::default();
+    let mut running = simulated()
+        .delivery(Delivery::NextTick)
+        .add_process(older, (hz(10), named("older")))
+        .add_process(younger, (hz(20), named("younger")))
+        .add_process(Mortal(log.clone()), (hz(5), named("mortal")))
+        .build()
+        .unwrap();
+    // It all happens at 0 ms, the faster group first.
+    running.run_for(ms(1));
+    assert_eq!(log.take(), ["older plain", "younger plain"]);
+}
+
 /// Marks that put processes of one type into tables of their own.
 #[derive(Component)]
 struct Mark<const N: usize>;

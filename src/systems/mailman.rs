@@ -15,6 +15,7 @@ use crate::process::{Flags, Process, Vitals};
 use crate::scope::{self, Scope};
 use crate::systems::{events, threads};
 use bevy_ecs::world::World;
+use std::cmp::Reverse;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// How many subjects without a filter are told apart in the log.
@@ -239,6 +240,13 @@ fn unmatched(mail: &Mail, scope: &Scope) {
     }
 }
 
+/// Puts mail into an order that no placement of its senders can change.
+pub(super) fn sort(batch: &mut [Option<Mail>]) {
+    batch.sort_by_key(|mail| {
+        mail.as_ref().map(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()))
+    });
+}
+
 /// The last pass before death: what is in the box is read, unless the state of the process is not trusted, then the box is
 /// closed, and who waits for an answer learns that none will come.
 pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
@@ -246,6 +254,9 @@ pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let mut batch = Vec::new();
     if cx.vitals.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
         address.0.mailbox.take(&mut batch, usize::MAX);
+        if cx.scope.next_tick {
+            sort(&mut batch);
+        }
         read_all(&mut batch, process, cx);
     }
     empty(&address, cx.scope);

@@ -6,13 +6,12 @@ use crate::mail::Mail;
 use crate::mailbox::Mailbox;
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
-use crate::systems::mailman::read_all;
+use crate::systems::mailman::{read_all, sort};
 use crate::systems::rows::Rows;
 use bevy_ecs::entity::{Entities, Entity};
 use bevy_ecs::query::QueryState;
 use bevy_ecs::world::World;
 use std::cell::Cell;
-use std::cmp::Reverse;
 
 /// How much mail a process may read in one tick; the rest waits for the next.
 const BUDGET: usize = 1000;
@@ -187,9 +186,6 @@ fn may_read(vitals: &Vitals, scope: &Scope) -> bool {
 fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Vec<Option<Mail>>, scope: &Scope) -> bool {
     let start = scope.now();
     let more = mailbox.take_due(batch, |mail| mail.time < start);
-    // In an order that no placement of the senders can change.
-    batch.sort_by_key(|mail| {
-        mail.as_ref().map(|mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()))
-    });
+    sort(batch);
     more
 }

@@ -143,13 +143,16 @@ fn names_that_are_not_there_or_there_already() {
 #[test]
 fn values_out_of_range() {
     use polycephaly::run_level::RunLevel;
-    let frequencies = ["0 Hz", "2 MHz", "ten"].map(|given| err(given.parse::<Frequency>()));
+    let given = ["0 Hz", "2 MHz", "ten", "0.000000000001 Hz", "0.12345678901234567890123 Hz"];
+    let frequencies = given.map(|given| err(given.parse::<Frequency>()));
     assert_eq!(
         frequencies,
         [
             "a frequency must be above zero, not 0 Hz: to hold a process still, pause it",
             "2 MHz is above the limit of 1 MHz: do several steps in one life instead",
             "cannot read \"ten\" as a frequency: expected a number such as 50, 29.97 or 30000/1001 at character 1",
+            "0.000000000001 Hz is below the limit of once in 2^64 - 1 ns (about 584 years): shorten the period",
+            "0.12345678901234567890123 Hz has too many digits for an exact fraction of two 64-bit numbers: round it",
         ]
     );
     assert_eq!(
@@ -190,6 +193,8 @@ fn real_time_that_makes_no_sense() {
             "of a stack 1 byte to 67108864 can be touched beforehand, not 1073741824",
         ]
     );
+    let nowhere = err(RealTime::new().cpus([1023]).check());
+    assert!(nowhere.starts_with("there is no CPU 1023 to run on; online are 0"), "{nowhere}");
 }
 
 #[test]
@@ -296,10 +301,24 @@ fn signals_that_can_not_be_bound() {
 
 #[cfg(feature = "usb")]
 #[test]
-fn usb_devices_that_can_not_be_read() {
+fn usb_devices_that_can_not_be_read_or_do_not_answer() {
+    use polycephaly::usb::{UsbError, UsbErrorKind, UsbFault};
     assert_eq!(
         err("1209".parse::<UsbMatch>()),
         "\"1209\" is not of the form VENDOR:PRODUCT, two hexadecimal numbers of 1 to 4 digits, such as 1209:0001"
+    );
+    let denied = UsbError::new(UsbErrorKind::Denied, "permission denied (os error 13)");
+    let faults = [UsbFault::Stall, UsbFault::Fault, UsbFault::TimedOut(ms(20)), UsbFault::Gone, UsbFault::Open(denied)]
+        .map(text);
+    assert_eq!(
+        faults,
+        [
+            "it refuses the request (stall)",
+            "the transfer failed on the wire (fault)",
+            "it did not answer within 20ms",
+            "it is not there any more",
+            "it can't be opened: permission denied (os error 13)",
+        ]
     );
 }
 

@@ -1,6 +1,7 @@
 //! What runs in a tick, one file a system.
 //!
-//! Each group's schedule holds, in this order: news of USB devices where somebody wants them, per process type the mailman and its `life`, then the user's systems where
+//! Each group's schedule holds, in this order: news of USB devices where somebody wants them, per process type the mailman and its
+//! `life` (types that follow each other share one system: see `stretch`), then the user's systems where
 //! they ordered them, then `settle`, which calls the janitor and carries out deaths and births.
 
 pub mod birth;

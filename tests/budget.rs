@@ -39,6 +39,27 @@ fn limits_at_their_edges() {
 }
 
 #[test]
+fn a_budget_that_comes_later_holds_for_one_of_many() {
+    let slow = || {
+        Script::new().life(|cx| {
+            cx.consume(Duration::from_micros(3));
+            Ok(())
+        })
+    };
+    let mut running = (0..20)
+        .fold(simulated(), |all, number| all.add_process(slow(), (hz(10), named(&format!("p-{number}")))))
+        .build()
+        .unwrap();
+    assert!(running.run_for(secs(1)));
+    let entity = running.handle().address_of("p-4").unwrap().entity();
+    running.world_mut().entity_mut(entity).insert(Budget::soft(Duration::from_micros(2)));
+    assert!(running.run_for(secs(1)));
+    let report = running.report();
+    let soft = |name| report.process(name).unwrap().budget.soft;
+    assert_eq!((soft("p-4"), soft("p-5")), (10, 0));
+}
+
+#[test]
 fn the_bucket_acts_at_its_limit_and_leaks_with_each_good_life() {
     let budget = Budget::hard(Duration::from_nanos(5)).misses(3);
     assert_eq!(misses(budget, &[9, 9, 0, 9, 0, 9, 0, 9]), (0, 5, 0, 0), "1 2 1 2 1 2 1 2");

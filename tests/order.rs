@@ -181,6 +181,27 @@ fn cycles_are_found_by_build_with_the_group_named() {
     assert!(error.faults[0].starts_with("the systems of group 10 Hz can't be ordered: "), "{error}");
 }
 
+/// A condition on the lives of one type, between two others that have none.
+#[test]
+fn lives_with_a_run_condition() {
+    let log = Log::default();
+    let mut turn = 0;
+    let every_other = move || {
+        turn += 1;
+        turn % 2 == 1
+    };
+    let mut running = simulated()
+        .configure_sets(hz(10), LifeOf::<Imu>.run_if(every_other))
+        .add_process(says!(Control, log), hz(10))
+        .add_process(says!(Imu, log), hz(10))
+        .add_process(says!(Estimator, log), hz(10))
+        .build()
+        .unwrap();
+    assert!(running.run_for(ms(201)));
+    let (two, three) = (["Control", "Estimator"], ["Control", "Imu", "Estimator"]);
+    assert_eq!(log.take(), [&three[..], &two[..], &three[..]].concat());
+}
+
 /// Run conditions and exclusive systems work as in Bevy.
 #[test]
 fn run_conditions_and_exclusive_systems() {

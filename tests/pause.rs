@@ -43,6 +43,41 @@ fn a_paused_process_does_not_live_and_its_siblings_do() {
     assert_eq!(counts(&mut running, 0), (11, 0, 0));
 }
 
+/// Cheap lives of one type run in blocks, in which nobody looks at single ones until somebody says so.
+#[test]
+fn one_of_many_is_paused_ended_moved_and_restarted() {
+    let log = Log::default();
+    let name = |number: usize| format!("p-{number:02}");
+    let mut running = (0..20)
+        .fold(simulated(), |all, number| all.add_process(diary(&log), (hz(10), named(&name(number)))))
+        .build()
+        .unwrap();
+    let handle = running.handle();
+    // Long enough that nobody has a flag any more.
+    assert!(running.run_for(ms(500)));
+    handle.pause("p-03").unwrap();
+    handle.stop("p-05", "enough").unwrap();
+    handle.restart("p-06", "anew").unwrap();
+    handle.set_frequency("p-07", hz(5)).unwrap();
+    assert!(running.run_for(ms(500)));
+    handle.resume("p-03").unwrap();
+    assert!(running.run_for(ms(300)));
+    let all = log.take();
+    let lives = |number: usize| -> Vec<u64> {
+        all.iter().filter_map(|line| line.strip_prefix(&name(number))?.trim().parse().ok()).collect()
+    };
+    let every = |from: u64, to: u64, step: u64| (from..=to).step_by(step as usize).collect::<Vec<_>>();
+    for number in (0..20).filter(|number| ![3, 5, 6, 7].contains(number)) {
+        assert_eq!(lives(number), every(0, 1200, 100), "{number}");
+    }
+    assert_eq!(lives(3), [every(0, 400, 100), every(1100, 1200, 100)].concat());
+    assert_eq!(lives(5), every(0, 400, 100));
+    assert_eq!(lives(7), [every(0, 400, 100), every(600, 1200, 200)].concat());
+    let report = running.report();
+    let of = |number: usize| report.process(&name(number)).unwrap();
+    assert_eq!((of(3).lives, of(3).paused, of(5).lives, of(7).lives), (7, 5, 5, 9));
+}
+
 #[test]
 fn dt_after_a_pause_counts_from_the_last_life() {
     let log = Log::default();

@@ -270,6 +270,52 @@ fn any_number_of_threads_gives_the_same_trace() {
     }
 }
 
+/// Hands itself an event and a foreign message in its first life.
+#[derive(Component, Default)]
+struct Echo {
+    lives: u64,
+    heard: Vec<u64>,
+}
+
+impl Process for Echo {
+    const PARALLEL: Parallel = Parallel::from(2);
+
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.on_event("self", |echo, _, cx| {
+            echo.heard.push(cx.now().as_millis() as u64);
+            Ok(())
+        });
+        cx.add_filter_on("route", Filter::new(), |echo, _, cx| {
+            echo.heard.push(1000 + cx.now().as_millis() as u64);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        self.lives += 1;
+        if self.lives == 1 {
+            cx.emit(Event::new("self"))?;
+            cx.deliver("route", Mail::to("").subject("foreign"));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_life_hands_itself_comes_in_the_next_tick() {
+    let mut running = (0..3)
+        .fold(simulated(), |all, number| all.add_process(Echo::default(), (hz(10), named(&format!("e-{number}")))))
+        .build()
+        .unwrap();
+    assert!(running.run_for(ms(300)));
+    for number in 0..3 {
+        let mut heard = running.get::<Echo>(&format!("e-{number}")).unwrap().heard.clone();
+        heard.sort_unstable();
+        assert_eq!(heard, [100, 1100], "e-{number}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

@@ -9,7 +9,6 @@
 mod chain;
 mod rival;
 
-use chain::chain;
 use copper::ARRIVED;
 use criterion::Criterion;
 use rival::{Duel, Work, verdict};
@@ -111,7 +110,7 @@ macro_rules! duel {
         }
         let work = Work { group: "mail", size: $size, elements: $size };
 
-        let mut ours = chain($size);
+        let mut ours = chain::$runtime();
         let own = work.measure($criterion, "chain", |count| {
             (0..count).for_each(|_| assert!(ours.running.step()));
         });

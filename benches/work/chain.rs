@@ -63,37 +63,29 @@ pub(crate) struct Chain {
     last: fn(&Running) -> Option<u64>,
 }
 
-/// `Hop<0>`, `Hop<1>` … in this order at one rate; then the last of them.
+/// A chain of `Hop<0>`, `Hop<1>` … in this order at one rate. Each length is a function of its own: who measures one need not
+/// compile the others, which takes seconds a type.
 macro_rules! chain {
-    ($($number:literal)* => $last:literal) => {{
-        let application = Application::new().clock(Clock::simulated());
-        $(let application = with::<$number>(application);)*
-        (with::<$last>(application), seen::<$last> as fn(&Running) -> Option<u64>)
-    }};
+    ($name:ident: $($number:literal)* => $last:literal) => {
+        #[allow(dead_code)] // not every bench has use for it
+        pub(crate) fn $name() -> Chain {
+            let application = Application::new().clock(Clock::simulated());
+            $(let application = with::<$number>(application);)*
+            let mut running = with::<$last>(application).build().expect("a sound application");
+            for _ in 0..3 {
+                running.step();
+            }
+            Chain { running, last: seen::<$last> }
+        }
+    };
 }
 
-/// A chain of so many types.
-///
-/// # Panics
-///
-/// Unless they are 3, 10 or 50.
-#[rustfmt::skip]
-pub(crate) fn chain(types: usize) -> Chain {
-    let (application, last) = match types {
-        3 => chain!(0 1 => 2),
-        10 => chain!(0 1 2 3 4 5 6 7 8 => 9),
-        50 => chain!(
-             0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
-            25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 => 49
-        ),
-        _ => panic!("no chain of {types} types"),
-    };
-    let mut running = application.build().expect("a sound application");
-    for _ in 0..3 {
-        running.step();
-    }
-    Chain { running, last }
-}
+chain!(of_3: 0 1 => 2);
+chain!(of_10: 0 1 2 3 4 5 6 7 8 => 9);
+chain!(of_50:
+     0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
+    25 26 27 28 29 30 31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 => 49
+);
 
 /// That each token went from the first to the last within one tick: else the bench measures something else.
 pub(crate) fn check(chain: Chain) {

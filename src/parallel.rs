@@ -41,19 +41,19 @@
 ///   callback.
 ///
 /// # When it pays
-/// To wake a second thread takes some 10 µs, and cheap lives may wait for memory rather than for a core. The time of a tick on
-/// two cores over that of an ordinary type, ticks a millisecond apart (`benches/parallel.rs`; the fastest ticks, taken while
-/// other programs ran, which leave such a tick no second core):
+/// To wake a second thread takes some 10 µs at best, and where the core has gone to sleep a hundred and more; cheap lives may
+/// wait for memory rather than for a core. The time of a tick on two cores over that of an ordinary type, with a millisecond of
+/// sleep between two ticks (`benches/parallel.rs` on a virtual machine): the fastest ticks, and the median.
 ///
-/// | one life | 1000 | 3000 | 10,000 | 30,000 | 100,000 | 1,000,000 |
+/// | one life | 1000 | 10,000 | 30,000 | 100,000 | 300,000 | 1,000,000 |
 /// |---|---|---|---|---|---|---|
-/// | 4 ns | 1.8 | 1.3 | 1.1 | 0.83 | 0.63 | 0.53 |
-/// | 20 ns | 1.2 | 0.84 | 0.55 | 0.53 | 0.52 | |
-/// | 290 ns | 0.56 | 0.53 | 0.51 | | | |
+/// | 3 ns | | 1.2, 1.0 | 1.1, 1.0 | 1.0, 1.0 | 0.59, 1.0 | 0.54, 0.55 |
+/// | 20 ns | 1.1, 1.2 | 0.92, 1.0 | 0.55, 1.0 | 0.52, 0.54 | 0.51, 0.52 | 0.51, 0.55 |
+/// | 290 ns | 0.56, 1.0 | 0.66, 0.66 | 0.65, 0.65 | 0.50, 0.65 | 0.50, 0.52 | 0.50, 0.50 |
 ///
-/// So it pays where the lives of one tick take 50 µs or more in all, and gives all there is to gain from 200 µs on. Mail is
-/// another matter: kept and handed in, each costs 15 to 30 ns more than at once, and it is handed in on one thread. Types
-/// whose lives do little but write mail lose.
+/// So it pays for sure where the lives of one tick take 2 ms or more in all, and may from 300 µs on. Mail is another matter:
+/// kept and handed in, each costs 15 to 30 ns more than at once, and it is handed in on one thread. Types whose lives do little
+/// but write mail lose.
 ///
 /// # Threads
 /// A head makes them in the first tick that needs them, one less than

@@ -229,6 +229,25 @@ fn births_in_the_wrong_world() {
     );
 }
 
+/// Takes its entity away as soon as it is there.
+#[derive(Component)]
+#[component(on_add = vanish)]
+struct Vanishing;
+
+fn vanish(mut world: bevy_ecs::world::DeferredWorld<'_>, context: bevy_ecs::lifecycle::HookContext) {
+    world.commands().entity(context.entity).despawn();
+}
+
+#[test]
+fn a_birth_whose_entity_is_gone() {
+    let mut running = simulated().add_process(Script::new(), ()).build().unwrap();
+    assert_eq!(
+        err(running.world_mut().spawn_process(Script::new(), (named("imu"), Vanishing))),
+        "a process of type Script was not born: the entity kept for the process was despawned before its turn: spawn the \
+         process again"
+    );
+}
+
 #[test]
 fn events_beyond_the_limit_and_questions_to_the_dying() {
     let lines = said(|cx| {

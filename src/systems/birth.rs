@@ -221,7 +221,8 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
         Ok(listed) => listed,
         Err(reason) => {
             let name = world.get::<Name>(entity).map(|name| name.as_str().to_owned());
-            world.despawn(entity);
+            // It may be gone already.
+            let _ = world.try_despawn(entity);
             return Err(SpawnError { name, process, reason });
         }
     };
@@ -270,6 +271,10 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
 fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Mark), Refusal> {
     if scope::entity(world).is_none() {
         return Err(Refusal::NoApplication);
+    }
+    if world.get_entity(entity).is_err() {
+        // A hook of the user's may have taken it away as its bundle came.
+        return Err(Refusal::EntityGone);
     }
     let (kind, group) = (kind_of::<P>(world), group_of(world, entity));
     let listed = scope::with(world, entity, |slot, scope| {

@@ -7,7 +7,6 @@
 //!
 //! A limit is the figure of the day on which it was set, and some 5 % more, as the compiler, the seeds of hash tables and addresses
 //! have their say. Who makes something cheaper lowers its limit.
-#![allow(unsafe_code)]
 
 #[path = "work/ask.rs"]
 mod ask;
@@ -15,13 +14,15 @@ mod ask;
 mod cell;
 #[path = "work/chain.rs"]
 mod chain;
+#[path = "../tests/common/counting.rs"]
+mod counting;
 #[path = "work/ring.rs"]
 mod ring;
 #[path = "work/wheel.rs"]
 mod wheel;
 
+use counting::Counting;
 use ring::Way;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -145,35 +146,11 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-struct Counting;
-
-fn count() {
-    // A thread that is ending has no counter any more, and none is asked for.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(|_, allocates| {
+    // A thread that is ending has no counter any more, and none is asked for.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + u64::from(allocates)));
+});
 
 /// The instructions of one piece of work, counted in an OS process of its own.
 fn instructions(line: &Line) -> Result<f64, String> {

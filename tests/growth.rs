@@ -1,39 +1,20 @@
 //! Whatever comes and goes in a simulated day leaves no memory in use behind it: counted by an
 //! allocator.
-#![allow(unsafe_code)]
 
+#[path = "common/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use polycephaly::prelude::*;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 /// Bytes in use by all threads: what a child thread takes may be freed by another. There is but one test in this file.
 static BYTES: AtomicIsize = AtomicIsize::new(0);
 
-struct Counting;
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size() as isize, Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size() as isize, Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        BYTES.fetch_add(size as isize - layout.size() as isize, Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(|grows, _| {
+    BYTES.fetch_add(grows, Relaxed);
+});
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// By how much the two instants that are compared may differ: hundreds of bytes, as a name is longer or a mail waits. A byte

@@ -1,9 +1,11 @@
 //! What an idle process takes beside its own state, and that births and deaths leave nothing behind: counted by an allocator.
-#![allow(unsafe_code)]
+
+#[path = "common/counting.rs"]
+mod counting;
 
 use bevy_ecs::bundle::BundleFromComponents;
+use counting::Counting;
 use polycephaly::prelude::*;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Mutex;
 
@@ -12,36 +14,11 @@ thread_local! {
     static BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
-struct Counting;
-
-fn count(bytes: isize) {
-    // A thread that is ending has no counter any more, and none is asked for.
-    let _ = BYTES.try_with(|count| count.set(count.get() + bytes));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(size as isize - layout.size() as isize);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(|grows, _| {
+    // A thread that is ending has no counter any more, and none is asked for.
+    let _ = BYTES.try_with(|count| count.set(count.get() + grows));
+});
 
 /// A process without any state of its own.
 #[derive(Component)]

@@ -1,9 +1,11 @@
 //! The steady tick allocates nothing and logs nothing, with and without mail: counted by an allocator and a subscriber over
 //! 10,000 ticks.
-#![allow(unsafe_code)]
 
+#[path = "common/counting.rs"]
+mod counting;
+
+use counting::Counting;
 use polycephaly::prelude::*;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Once;
 use tracing::span::{Attributes, Id, Record};
@@ -38,35 +40,11 @@ impl Subscriber for Curious {
     fn exit(&self, _: &Id) {}
 }
 
-struct Counting;
-
-fn count() {
-    // A thread that is ending has no counter any more, and none is asked for.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting(|_, allocates| {
+    // A thread that is ending has no counter any more, and none is asked for.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + u64::from(allocates)));
+});
 
 /// Writes to the next of its kind, reads from the one before, or does neither.
 #[derive(Component, Default)]

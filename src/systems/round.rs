@@ -23,7 +23,7 @@ const BUDGET: usize = 1000;
 /// within the round, a mail handed from each to the next would heap up at the last.
 #[derive(Default)]
 pub(crate) struct Desk {
-    /// Who has mail. Empty between ticks.
+    /// Who has mail.
     whom: Vec<Entity>,
     /// The visits of this round, and behind them spare ones.
     visits: Vec<Visit>,
@@ -46,6 +46,8 @@ impl Desk {
     pub(crate) fn open(&mut self, lane: u32, scope: &Scope) {
         let ready = &mut scope.ready.borrow_mut()[lane as usize];
         if !ready.is_empty() {
+            // The last of a lane may have died while it was listed, and nobody been there since to pass it over.
+            self.whom.clear();
             std::mem::swap(ready, &mut self.whom);
         }
     }

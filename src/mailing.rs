@@ -5,7 +5,7 @@ use crate::control::DeadLetter;
 use crate::draft::{Content, Draft, Nothing, Stamp};
 use crate::filter::{Callback, DuplicateFilter, Filter, FilterId};
 use crate::mail::Mail;
-use crate::mailbox::{Dropped, MailCount};
+use crate::mailbox::{Dropped, MailCount, Owner};
 use crate::party::Party;
 use crate::post::{Address, Record};
 use crate::process::Process;
@@ -48,6 +48,11 @@ impl<P: Process> Handler<P> {
 }
 
 impl Office for Scope {
+    #[inline(always)]
+    fn owner_of(&self, record: &Record) -> Option<&Owner> {
+        if Arc::ptr_eq(&record.link, &self.link) { self.owner.as_ref() } else { None }
+    }
+
     #[inline]
     fn wake(&self, record: &Record) {
         let lane = record.lane.load(Relaxed);

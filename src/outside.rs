@@ -4,7 +4,7 @@ use crate::control::{Control, DeadLetter};
 use crate::draft::{Content, Draft, Stamp};
 use crate::id::Ids;
 use crate::mail::Mail;
-use crate::mailbox::Dropped;
+use crate::mailbox::{Dropped, Owner};
 use crate::party::Party;
 use crate::post::Record;
 use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent};
@@ -27,6 +27,10 @@ impl fmt::Debug for Outside {
 }
 
 impl Office for Outside {
+    fn owner_of(&self, _: &Record) -> Option<&Owner> {
+        None
+    }
+
     fn wake(&self, record: &Record) {
         record.link.announce(record.entity);
     }

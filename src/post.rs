@@ -9,11 +9,12 @@ use crate::mail::Mail;
 use crate::mailbox::{MailCount, Mailbox};
 use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
+use arc_swap::ArcSwapOption;
 use bevy_ecs::entity::Entity;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use once_cell::race::OnceBox;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -47,7 +48,7 @@ pub(crate) struct Record {
     pub(crate) name: Box<str>,
     incidents: OnceBox<Incidents>,
     /// Why it dies or has died.
-    cause: Mutex<Option<Arc<Cause>>>,
+    cause: ArcSwapOption<Cause>,
 }
 
 /// It has been born before.
@@ -87,7 +88,7 @@ impl Record {
             lane: AtomicU32::new(0),
             errands: AtomicBool::new(false),
             incidents: OnceBox::new(),
-            cause: Mutex::new(None),
+            cause: ArcSwapOption::empty(),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::Rest as u8),
@@ -145,17 +146,17 @@ impl Record {
 
     /// Why it dies or has died.
     pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.lock().clone()
+        self.cause.load_full()
     }
 
     /// Keeps the first cause of its end.
     pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.cause.lock().get_or_insert(cause);
+        self.cause.compare_and_swap(&None::<Arc<Cause>>, Some(cause));
     }
 
     /// It is born again: what ended its last life is over.
     pub(crate) fn forget_cause(&self) {
-        *self.cause.lock() = None;
+        self.cause.store(None);
     }
 
     pub(crate) fn fate(&self) -> Fate {
@@ -327,8 +328,14 @@ impl fmt::Debug for Post {
 #[cfg(not(loom_model))]
 pub(crate) mod tests {
     use super::*;
-    use crate::mailbox::{Order, Overflow};
+    use crate::mailbox::{Order, Overflow, Owner};
     use std::num::NonZeroU32;
+
+    /// Who owns the mailboxes of all processes of a test.
+    pub(crate) fn owner() -> &'static Owner {
+        thread_local!(static OWNER: &'static Owner = Box::leak(Box::default()));
+        OWNER.with(|owner| *owner)
+    }
 
     /// A process that nobody finds by its name.
     pub(crate) fn address(name: &'static str, birth: u64) -> Address {
@@ -342,7 +349,7 @@ pub(crate) mod tests {
 
     fn record(name: &'static str, birth: u64) -> Record {
         let link = Arc::new(Link::new(0, "main"));
-        let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
+        let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo, owner());
         Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, true, mailbox)
     }
 
@@ -382,9 +389,9 @@ pub(crate) mod tests {
     #[test]
     fn what_every_mail_touches_stands_in_two_cache_lines() {
         // Before it, the two counts of its `Arc`.
-        let hot = 2 * size_of::<usize>() + std::mem::offset_of!(Record, kind);
-        assert!(hot <= 2 * 64 + size_of::<usize>(), "{hot}: all but the word of boxes that block");
-        assert!(size_of::<Record>() <= 176, "{}", size_of::<Record>());
+        let hot = 2 * size_of::<usize>() + std::mem::offset_of!(Record, mailbox) + Mailbox::<Mail>::hot();
+        assert!(hot <= 2 * 64, "{hot}");
+        assert!(size_of::<Record>() <= 184, "{}", size_of::<Record>());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Holder, Link};
 use crate::mail::Delivery;
+use crate::mailbox::Owner;
 use crate::party::Party;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
@@ -185,6 +186,8 @@ pub(crate) struct Scope {
     pub(crate) beat: Arc<Beat>,
     /// Where it is written whose hook runs.
     holder: Arc<Holder>,
+    /// The right to the mailboxes of its processes. Lives that run beside others do not have it.
+    pub(crate) owner: Option<Owner>,
     /// What it has more if it is lent to lives that run beside others.
     branch: Option<Box<Branch>>,
     /// Births have a group from the start; late ones must wait for a later tick.
@@ -241,6 +244,7 @@ impl Scope {
             beat: Arc::default(),
             holder: link.holder.clone(),
             link,
+            owner: Some(Owner::default()),
             branch: None,
             started: Cell::new(false),
             groups: RefCell::default(),
@@ -386,6 +390,15 @@ impl Scope {
     /// Whether a process has joined its group so late that this tick was due by then.
     pub(crate) fn joined_too_late(&self, entity: Entity) -> bool {
         self.joined.borrow().get(&entity).is_some_and(|&since| self.beat.due() <= since)
+    }
+
+    /// The right to the mailboxes of the processes of this head.
+    ///
+    /// # Panics
+    /// In a branch, where no mailbox is looked into.
+    #[inline(always)]
+    pub(crate) fn owner(&self) -> &Owner {
+        self.owner.as_ref().expect("a branch looks into no mailbox")
     }
 
     /// Lists a process of this head whose mailbox has mail.

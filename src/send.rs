@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::draft::{Back, Content, Draft, Letter, Nothing, Stamp};
 use crate::id;
 use crate::mail::{Mail, Name};
-use crate::mailbox::{Dropped, Refusal};
+use crate::mailbox::{Dropped, Owner, Refusal};
 use crate::party::Party;
 use crate::post::{Address, Post, Record};
 use std::borrow::Cow;
@@ -290,6 +290,9 @@ impl fmt::Debug for SendError {
 
 /// Where mail is sent from: a head, or a thread.
 pub(crate) trait Office {
+    /// The right to the mailbox of `record`, if this is its head.
+    fn owner_of(&self, record: &Record) -> Option<&Owner>;
+
     /// The mailbox of `record` was idle and has mail now.
     fn wake(&self, record: &Record);
 
@@ -314,7 +317,7 @@ impl Address {
     ) -> Result<Sent, SendError> {
         let letter = Letter { draft, stamp, recipient: self.0.party };
         let wake = || office.wake(&self.0);
-        match self.0.mailbox.push(letter, wake, |why, mail| office.lost(mail, why)) {
+        match self.0.mailbox.push(letter, office.owner_of(&self.0), wake, |why, mail| office.lost(mail, why)) {
             Ok(dropped) => Ok(Sent { number: stamp.id, dropped }),
             Err((refusal, letter)) => Err(self.refuse(refusal, letter.draft)),
         }
@@ -364,12 +367,16 @@ impl Name<'_> {
 #[cfg(not(loom_model))]
 mod tests {
     use super::*;
-    use crate::post::tests::{address, listed};
+    use crate::mailbox::Slots;
+    use crate::post::tests::{address, listed, owner};
 
     /// An office without a head.
     struct Silent;
 
     impl Office for Silent {
+        fn owner_of(&self, _: &Record) -> Option<&Owner> {
+            None
+        }
         fn wake(&self, _: &Record) {}
         fn lost(&self, _: Mail, _: Dropped) {}
     }
@@ -379,9 +386,9 @@ mod tests {
     }
 
     fn read(address: &Address) -> Mail {
-        let mut batch = Vec::new();
-        address.0.mailbox.take(&mut batch, 1);
-        batch.pop().flatten().expect("there is mail")
+        let mut batch = Slots::new();
+        address.0.mailbox.take(&mut batch, 1, owner());
+        batch.drain().next().expect("there is mail")
     }
 
     #[test]
@@ -401,13 +408,13 @@ mod tests {
     #[test]
     fn what_is_refused_comes_back_with_the_reason() -> Result<(), bevy_ecs::error::BevyError> {
         let imu = address("imu", 0);
-        assert_eq!(imu.0.mailbox.close().count(), 0);
+        assert_eq!(imu.0.mailbox.close(owner()).count(), 0);
         let error = imu.post(Mail::to("Imu").subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap_err();
         assert_eq!((error.kind(), error.recipient()), (SendErrorKind::Closed, "Imu".to_owned()));
         assert!(error.to_string().contains("\"pose\""), "{error}");
         let draft = error.into_draft();
         assert_eq!(draft.body.get::<u64>(), Some(&7));
-        imu.0.mailbox.open();
+        imu.0.mailbox.open(owner());
         imu.post(draft, stamp(&imu), &Silent)?;
         Ok(())
     }

@@ -5,12 +5,12 @@ use std::time::Instant;
 #[cfg(not(all(loom_model, test)))]
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 #[cfg(not(all(loom_model, test)))]
-pub(crate) use std::sync::atomic::AtomicU32;
+pub(crate) use std::sync::atomic::{AtomicU8, AtomicU32};
 
 #[cfg(all(loom_model, test))]
 pub(crate) use loom::sync::MutexGuard;
 #[cfg(all(loom_model, test))]
-pub(crate) use loom::sync::atomic::AtomicU32;
+pub(crate) use loom::sync::atomic::{AtomicU8, AtomicU32};
 
 #[cfg(all(loom_model, test))]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

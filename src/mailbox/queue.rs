@@ -1,7 +1,7 @@
-//! What a mailbox guards: the queue, its bound and its counters. Plain data, no lock.
+//! The queue of a mailbox, and its bound. Plain data, no lock.
 
-use super::slots::Slots;
-use super::{Dropped, MailCount, MailboxSize, Order, Overflow};
+use super::slots::{LARGE, Slots};
+use super::{Dropped, Order, Overflow};
 use std::cmp::Reverse;
 use std::num::NonZeroU32;
 
@@ -54,9 +54,6 @@ enum Policy {
     KeepLatest,
 }
 
-/// A buffer with more slots than this is given back once it has been emptied.
-pub(crate) const LARGE: usize = 256;
-
 /// Invariant: the first `urgent` items are the urgent ones; under [`Order::Priority`] the others come by falling
 /// priority.
 ///
@@ -64,21 +61,16 @@ pub(crate) const LARGE: usize = 256;
 #[repr(C)]
 pub(super) struct Queue<M> {
     items: Slots<M>,
-    delivered: u64,
     /// Up to this length an ordinary parcel just goes to the end: the bound, or 0 when closed or when order or policy ask
     /// for more thought.
     plain: u32,
     urgent: u32,
-    high_water: u32,
+    bound: NonZeroU32,
     /// On a list of boxes to be visited.
     ready: bool,
     closed: bool,
     policy: Policy,
     order: Order,
-    bound: NonZeroU32,
-    refused: u32,
-    dropped: u32,
-    returned: u32,
 }
 
 impl<M: Item> Queue<M> {
@@ -89,21 +81,8 @@ impl<M: Item> Queue<M> {
             Overflow::DropNewest => Policy::DropNewest,
             Overflow::KeepLatest => Policy::KeepLatest,
         };
-        let mut queue = Self {
-            items: Slots::new(),
-            plain: 0,
-            bound,
-            urgent: 0,
-            high_water: 0,
-            delivered: 0,
-            refused: 0,
-            dropped: 0,
-            returned: 0,
-            policy,
-            order,
-            ready: false,
-            closed: false,
-        };
+        let mut queue =
+            Self { items: Slots::new(), plain: 0, bound, urgent: 0, policy, order, ready: false, closed: false };
         queue.open();
         queue
     }
@@ -119,34 +98,51 @@ impl<M: Item> Queue<M> {
         self.plain = 0;
         self.ready = false;
         self.urgent = 0;
-        let left = std::mem::replace(&mut self.items, Slots::new());
-        self.returned = self.returned.saturating_add(left.len() as u32);
-        left
+        std::mem::replace(&mut self.items, Slots::new())
     }
 
-    /// Whether [`append`](Self::append) will do.
+    /// Whether [`append`](Self::append) will do, where so many that take room wait elsewhere.
     #[inline(always)]
-    pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P) -> bool {
-        let length = self.items.len();
+    pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P, elsewhere: usize) -> bool {
+        let length = self.items.len() + elsewhere;
         length < self.plain as usize && self.items.has_slot() && parcel.rank() != Rank::Urgent
     }
 
     /// To the end of the queue, into a slot that is there: nothing to grow, so the compiler writes the item in its place.
     #[inline(always)]
     pub(super) fn append<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        self.items.push(parcel.land());
-        self.note_arrival();
+        self.items.push_with(|| parcel.land());
     }
 
-    #[inline(always)]
-    fn note_arrival(&mut self) {
-        self.high_water = self.high_water.max(self.items.len() as u32);
+    /// Takes over all of another, which came in later. What was taken once is not refused for want of room.
+    pub(super) fn absorb(&mut self, other: &mut Self) {
+        if self.items.is_empty() {
+            std::mem::swap(&mut self.items, &mut other.items);
+            self.urgent = std::mem::take(&mut other.urgent);
+        } else {
+            let mut urgent = std::mem::take(&mut other.urgent);
+            for item in other.items.drain() {
+                if urgent > 0 {
+                    urgent -= 1;
+                    self.items.make_slot();
+                    self.items.insert(self.urgent as usize, item);
+                    self.urgent += 1;
+                } else {
+                    self.items.make_slot();
+                    self.items.push_with(|| item);
+                }
+            }
+        }
+        other.ready = false;
     }
 
-    /// Puts a parcel where it belongs by rank, order and policy.
-    pub(super) fn insert<P: Parcel<Item = M>>(&mut self, parcel: P) -> Result<Option<Lost<M>>, (Refusal, P)> {
+    /// Puts a parcel where it belongs by rank, order and policy, where so many that take room wait elsewhere.
+    pub(super) fn insert<P: Parcel<Item = M>>(
+        &mut self,
+        parcel: P,
+        elsewhere: usize,
+    ) -> Result<Option<Lost<M>>, (Refusal, P)> {
         if self.closed {
-            self.refused = self.refused.saturating_add(1);
             return Err((Refusal::Closed, parcel));
         }
         if parcel.rank() == Rank::Ordinary {
@@ -155,7 +151,7 @@ impl<M: Item> Queue<M> {
             if let Some(at) = known {
                 return Ok(Some(self.supersede(at, parcel)));
             }
-            if self.is_full() {
+            if self.is_full(elsewhere) {
                 return self.overflow(parcel);
             }
         }
@@ -170,15 +166,12 @@ impl<M: Item> Queue<M> {
             Policy::DropOldest => self.victim(parcel.priority()),
         };
         match lost {
-            None => {
-                self.refused = self.refused.saturating_add(1);
-                Err((Refusal::Full, parcel))
-            }
-            Some(None) => Ok(Some(self.lose(Dropped::Newest, parcel.land()))),
+            None => Err((Refusal::Full, parcel)),
+            Some(None) => Ok(Some(Lost { why: Dropped::Newest, item: parcel.land() })),
             Some(Some(at)) => {
                 let item = self.items.remove(at).expect("victim() gave its place");
                 self.place(parcel);
-                Ok(Some(self.lose(Dropped::Oldest, item)))
+                Ok(Some(Lost { why: Dropped::Oldest, item }))
             }
         }
     }
@@ -206,12 +199,7 @@ impl<M: Item> Queue<M> {
                 self.place(parcel);
                 item
             };
-        self.lose(Dropped::Superseded, item)
-    }
-
-    fn lose(&mut self, why: Dropped, item: M) -> Lost<M> {
-        self.dropped = self.dropped.saturating_add(1);
-        Lost { why, item }
+        Lost { why: Dropped::Superseded, item }
     }
 
     fn place<P: Parcel<Item = M>>(&mut self, parcel: P) {
@@ -231,11 +219,20 @@ impl<M: Item> Queue<M> {
         };
         self.items.make_slot();
         self.items.insert(at, parcel.land());
-        self.note_arrival();
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        !self.closed && self.items.len() - self.urgent as usize >= self.bound.get() as usize
+    /// Whether there is no room left, where so many that take room wait elsewhere.
+    pub(super) fn is_full(&self, elsewhere: usize) -> bool {
+        !self.closed && self.items.len() - self.urgent as usize + elsewhere >= self.bound.get() as usize
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// How many of them are urgent.
+    pub(super) fn urgent(&self) -> u32 {
+        self.urgent
     }
 
     /// Marks the box as on the list; whether it was not.
@@ -246,36 +243,33 @@ impl<M: Item> Queue<M> {
 
     /// See [`Mailbox::take`](super::Mailbox::take).
     #[inline(always)]
-    pub(super) fn take(&mut self, batch: &mut Vec<Option<M>>, budget: usize) -> bool {
+    pub(super) fn take(&mut self, batch: &mut Slots<M>, budget: usize) -> bool {
         debug_assert!(batch.is_empty());
         let count = self.items.len();
         if count > budget || batch.capacity() > LARGE {
             return self.take_some(batch, budget, |_| true);
         }
-        self.items.swap(batch);
+        std::mem::swap(&mut self.items, batch);
         self.urgent = 0;
-        self.delivered += count as u64;
         self.ready = false;
         false
     }
 
     /// Takes up to `budget` of those that are due, wherever they stand.
     #[cold]
-    pub(super) fn take_some(&mut self, batch: &mut Vec<Option<M>>, budget: usize, due: impl Fn(&M) -> bool) -> bool {
+    pub(super) fn take_some(&mut self, batch: &mut Slots<M>, budget: usize, due: impl Fn(&M) -> bool) -> bool {
         debug_assert!(batch.is_empty());
         batch.shrink_to(LARGE);
         self.items.take_some(batch, budget, due);
         self.items.shrink_to(LARGE);
-        self.urgent -= batch.iter().flatten().filter(|item| item.rank() == Rank::Urgent).count() as u32;
-        self.delivered += batch.len() as u64;
-        self.ready = self.items.len() > 0;
+        self.urgent -= batch.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
+        self.ready = !self.items.is_empty();
         self.ready
     }
 
     /// See [`Mailbox::give_back`](super::Mailbox::give_back).
     #[cold]
-    pub(super) fn give_back(&mut self, batch: &mut Vec<Option<M>>) {
-        self.delivered -= batch.iter().flatten().count() as u64;
+    pub(super) fn give_back(&mut self, batch: &mut Slots<M>) {
         let order = self.order;
         self.items.put_back(batch, |item| match (item.rank(), order) {
             (Rank::Urgent, _) => None,
@@ -283,26 +277,6 @@ impl<M: Item> Queue<M> {
             (_, Order::Priority) => Some(Reverse(item.priority())),
         });
         self.urgent = self.items.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
-        self.high_water = self.high_water.max(self.items.len() as u32);
-    }
-
-    pub(super) fn size(&self) -> MailboxSize {
-        MailboxSize(self.bound.get())
-    }
-
-    pub(super) fn count(&self) -> MailCount {
-        let (delivered, dropped, returned) = (self.delivered, self.dropped.into(), self.returned.into());
-        let waiting = self.items.len();
-        MailCount {
-            // There is nowhere else to go: it need not be counted on the way in.
-            received: delivered + dropped + returned + waiting as u64,
-            delivered,
-            refused: self.refused.into(),
-            dropped,
-            returned,
-            waiting,
-            high_water: self.high_water as usize,
-        }
     }
 }
 

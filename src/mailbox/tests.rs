@@ -62,24 +62,29 @@ enum Step {
         subject: u8,
         priority: i8,
         rank: Rank,
+        /// Not by the head of the box.
+        abroad: bool,
     },
     Take(usize),
     TakeOdd,
     /// Puts so many back that were taken, when another has come in, if the flag says so.
     GiveBack(usize, bool),
+    /// The head looks at the list by which others tell it.
+    Sort,
     Close,
     Open,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let rank = prop_oneof![8 => Just(Rank::Ordinary), 1 => Just(Rank::Answer), 1 => Just(Rank::Urgent)];
-    let push = (0..3_u8, 0..4_u8, -1..=1_i8, rank);
+    let push = (0..3_u8, 0..4_u8, -1..=1_i8, rank, any::<bool>());
     prop_oneof![
-        20 => push.prop_map(|(sender, subject, priority, rank)| Step::Push { sender, subject, priority, rank }),
+        20 => push.prop_map(|(sender, subject, priority, rank, abroad)| Step::Push { sender, subject, priority, rank, abroad }),
         3 => (0..6_usize).prop_map(Step::Take),
         1 => Just(Step::Take(usize::MAX)),
         1 => Just(Step::TakeOdd),
         1 => (0..6_usize, any::<bool>()).prop_map(|(budget, push)| Step::GiveBack(budget, push)),
+        2 => Just(Step::Sort),
         1 => Just(Step::Close),
         2 => Just(Step::Open),
     ]
@@ -189,15 +194,20 @@ impl Model {
 
 struct Trial {
     mailbox: Mailbox<Note>,
+    owner: Owner,
     model: Model,
     drops: Rc<RefCell<Vec<u32>>>,
-    /// Woken, and not yet emptied.
+    /// On the list of its head.
     ready: bool,
+    /// Mail that others have written since the head looked, where it looks at all.
+    inbox: usize,
+    /// On the list by which others tell the head.
+    announced: bool,
     last_of_sender: [usize; 3],
 }
 
 impl Trial {
-    fn push(&mut self, sender: u8, subject: u8, priority: i8, rank: Rank) {
+    fn push(&mut self, sender: u8, subject: u8, priority: i8, rank: Rank, abroad: bool) {
         let number = self.drops.borrow().len();
         self.drops.borrow_mut().push(0);
         let body = Body(number, Rc::clone(&self.drops));
@@ -206,6 +216,7 @@ impl Trial {
         let drops = Rc::clone(&self.drops);
         let result = self.mailbox.push(
             note,
+            (!abroad).then_some(&self.owner),
             || woken.set(true),
             |why, note| {
                 assert_eq!(drops.borrow()[note.number], 0, "not dropped under the lock");
@@ -217,8 +228,12 @@ impl Trial {
             *refusal
         });
         assert_eq!(fate, self.model.push(number, subject, priority, rank));
-        assert_eq!(woken.get(), !self.ready && result.is_ok(), "woken exactly when it was idle");
-        self.ready |= woken.get();
+        let whole = self.is_whole();
+        let was_ready = if abroad && !whole { self.inbox > 0 } else { self.ready };
+        assert_eq!(woken.get(), !was_ready && result.is_ok(), "woken exactly when it was idle");
+        self.inbox = if abroad && !whole { self.inbox + usize::from(result.is_ok()) } else { 0 };
+        self.ready |= woken.get() && (whole || !abroad);
+        self.announced |= woken.get() && abroad;
         let gone = result.is_err() || matches!(fate, Ok(Some((Dropped::Newest, _))));
         drop(result);
         assert_eq!(self.drops.borrow()[number], u32::from(gone));
@@ -227,15 +242,20 @@ impl Trial {
         }
     }
 
-    fn check(&mut self, batch: &[Option<Note>], expected: &[usize], more: bool) {
-        assert_eq!(batch.iter().flatten().map(|note| note.number).collect::<Vec<_>>(), expected);
+    /// Whether others see all of the box.
+    fn is_whole(&self) -> bool {
+        self.model.overflow != Overflow::Reject || self.model.order != Order::Fifo
+    }
+
+    fn check(&mut self, batch: &Slots<Note>, expected: &[usize], more: bool) {
+        assert_eq!(batch.iter().map(|note| note.number).collect::<Vec<_>>(), expected);
         assert_eq!(more, !self.model.waiting.is_empty());
-        self.ready = more;
+        (self.ready, self.inbox) = (more, 0);
     }
 
     /// Without privileges, what one sender sent arrives in the order of sending.
-    fn check_fifo(&mut self, batch: &[Option<Note>]) {
-        for note in batch.iter().flatten().filter(|note| note.rank != Rank::Urgent) {
+    fn check_fifo(&mut self, batch: &Slots<Note>) {
+        for note in batch.iter().filter(|note| note.rank != Rank::Urgent) {
             let last = &mut self.last_of_sender[usize::from(note.sender)];
             assert!(note.number >= *last, "FIFO of sender {}", note.sender);
             *last = note.number;
@@ -243,11 +263,13 @@ impl Trial {
     }
 
     fn run(&mut self, step: &Step) {
-        let mut batch = Vec::new();
+        let mut batch = Slots::new();
         match *step {
-            Step::Push { sender, subject, priority, rank } => self.push(sender, subject, priority, rank),
+            Step::Push { sender, subject, priority, rank, abroad } => {
+                self.push(sender, subject, priority, rank, abroad)
+            }
             Step::Take(budget) => {
-                let more = self.mailbox.take(&mut batch, budget);
+                let more = self.mailbox.take(&mut batch, budget, &self.owner);
                 let expected = self.model.take(budget, |_| true);
                 self.check(&batch, &expected, more);
                 // KeepLatest lets a mail take an earlier place: that is its point.
@@ -256,42 +278,50 @@ impl Trial {
                 }
             }
             Step::TakeOdd => {
-                let more = self.mailbox.take_due(&mut batch, |note| note.number % 2 == 1);
+                let more = self.mailbox.take_due(&mut batch, |note| note.number % 2 == 1, &self.owner);
                 let expected = self.model.take(usize::MAX, |number| number % 2 == 1);
                 self.check(&batch, &expected, more);
                 self.last_of_sender = [0; 3];
             }
+            Step::Sort => {
+                if std::mem::take(&mut self.announced) && !self.is_whole() {
+                    assert_eq!(self.mailbox.is_announced(&self.owner), !self.ready);
+                    self.ready = true;
+                }
+            }
             Step::GiveBack(budget, push) => {
-                self.ready = self.mailbox.take(&mut batch, budget);
+                (self.ready, self.inbox) = (self.mailbox.take(&mut batch, budget, &self.owner), 0);
                 let taken = self.model.take_whole(budget);
                 // Twice the same subject is possible only here: which of them goes first is no part of the promise.
                 if push && self.model.overflow != Overflow::KeepLatest {
-                    self.push(0, 0, 0, Rank::Ordinary);
-                    self.push(1, 1, 1, Rank::Urgent);
+                    self.push(0, 0, 0, Rank::Ordinary, budget % 2 == 0);
+                    self.push(1, 1, 1, Rank::Urgent, budget % 3 == 0);
                 }
-                let woken = self.mailbox.give_back(&mut batch);
+                let woken = self.mailbox.give_back(&mut batch, &self.owner);
                 assert_eq!(woken, !self.ready && !taken.is_empty(), "listed exactly when it was idle");
                 assert!(batch.is_empty());
                 self.ready |= woken;
+                self.inbox *= usize::from(taken.is_empty());
                 self.model.give_back(taken);
             }
             Step::Close => {
-                let left = self.mailbox.close();
+                let left = self.mailbox.close(&self.owner);
                 let mut numbers: Vec<_> = left.map(|note| note.number).collect();
                 numbers.sort_unstable();
                 let mut expected: Vec<_> = self.model.waiting.drain(..).map(|it| it.0).collect();
                 expected.sort_unstable();
                 assert_eq!(numbers, expected);
                 self.model.count.returned += numbers.len() as u64;
-                (self.model.closed, self.ready) = (true, false);
+                (self.model.closed, self.ready, self.inbox) = (true, false, 0);
             }
             Step::Open => {
-                self.mailbox.open();
+                self.mailbox.open(&self.owner);
                 self.model.closed = false;
             }
         }
         self.model.count.waiting = self.model.waiting.len();
         assert_eq!(self.mailbox.count(), self.model.count);
+        assert!(self.model.waiting.is_empty() || self.ready || self.announced, "nobody would ever look");
     }
 }
 
@@ -309,8 +339,11 @@ proptest! {
         let model = Model {
             waiting: Vec::new(), bound: bound as usize, overflow, order, closed: false, count: MailCount::default(),
         };
-        let mailbox = Mailbox::new(NonZeroU32::new(bound).unwrap(), overflow, order);
-        let mut trial = Trial { mailbox, model, drops, ready: false, last_of_sender: [0; 3] };
+        let owner = Owner::default();
+        let mailbox = Mailbox::new(NonZeroU32::new(bound).unwrap(), overflow, order, &owner);
+        let mut trial = Trial {
+            mailbox, owner, model, drops, inbox: 0, ready: false, announced: false, last_of_sender: [0; 3],
+        };
         for step in &steps {
             trial.run(step);
         }
@@ -323,9 +356,10 @@ proptest! {
 #[test]
 fn an_idle_box_is_small_and_grows_one_slot_first() {
     assert!(size_of::<Mailbox<[u64; 12]>>() <= 112, "{}", size_of::<Mailbox<[u64; 12]>>());
-    let mailbox = Mailbox::new(NonZeroU32::new(50).unwrap(), Overflow::Reject, Order::Fifo);
-    mailbox.push(threads::Plain { sender: 0, number: 0 }, || (), |_, _| ()).unwrap();
-    let mut batch = Vec::new();
-    assert!(!mailbox.take(&mut batch, 10));
+    let owner = Owner::default();
+    let mailbox = Mailbox::new(NonZeroU32::new(50).unwrap(), Overflow::Reject, Order::Fifo, &owner);
+    mailbox.push(threads::Plain { sender: 0, number: 0 }, Some(&owner), || (), |_, _| ()).unwrap();
+    let mut batch = Slots::new();
+    assert!(!mailbox.take(&mut batch, 10, &owner));
     assert_eq!(batch.capacity(), 1);
 }

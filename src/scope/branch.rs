@@ -109,7 +109,7 @@ impl Scope {
     pub(crate) fn branch_off(&self) -> Lent {
         let scope = Self::new(self.control.clone(), self.link.clone(), self.global_frequency);
         scope.started.set(self.started.get());
-        Lent::new(Self { branch: Some(Box::default()), holder: self.link.add_holder(), ..scope })
+        Lent::new(Self { branch: Some(Box::default()), owner: None, holder: self.link.add_holder(), ..scope })
     }
 
     /// Gives a branch what the lives of one lane look at.
@@ -182,7 +182,8 @@ impl Scope {
 
     fn put(&self, address: &Address, mail: Mail) {
         let wake = || self.wake(&address.0);
-        let pushed = address.0.mailbox.push(Landed(mail), wake, |why, mail| self.lost(mail, why));
+        let owner = self.owner_of(&address.0);
+        let pushed = address.0.mailbox.push(Landed(mail), owner, wake, |why, mail| self.lost(mail, why));
         if let Err((refusal, Landed(mail))) = pushed {
             let (why, reason) = match refusal {
                 Refusal::Full => (DeadLetter::Full, "its mailbox was full"),

@@ -300,10 +300,10 @@ fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refu
         return Err(Refusal::NameEmpty);
     }
     check_head(slot, &scope.control, &scope.link)?;
-    let mailbox = mailbox_of(slot, scope.control.mailbox_size.get())?;
+    let mailbox = mailbox_of(slot, scope)?;
     if slot.get::<Autostart>().is_some_and(|autostart| !autostart.0) {
         // Empty: nobody knows of it so far.
-        drop(mailbox.close());
+        drop(mailbox.close(scope.owner()));
     }
     let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
     scope.control.has_unbound.fetch_or(!bound, Relaxed);
@@ -320,8 +320,10 @@ fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refu
 }
 
 /// The mailbox that the settings ask for.
-fn mailbox_of(slot: &EntityMut<'_>, default: Option<&MailboxSize>) -> Result<Mailbox<Mail>, MailboxSizeError> {
+fn mailbox_of(slot: &EntityMut<'_>, scope: &Scope) -> Result<Mailbox<Mail>, MailboxSizeError> {
+    let default = scope.control.mailbox_size.get();
     let size = slot.get::<MailboxSize>().or(default).copied().unwrap_or_default().checked()?;
     let overflow = slot.get::<Overflow>().copied().unwrap_or_default();
-    Ok(Mailbox::new(size, overflow, slot.get::<Order>().copied().unwrap_or_default()))
+    let order = slot.get::<Order>().copied().unwrap_or_default();
+    Ok(Mailbox::new(size, overflow, order, scope.owner()))
 }

@@ -8,7 +8,7 @@ use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
 use crate::mail::Mail;
-use crate::mailbox::LARGE;
+use crate::mailbox::Slots;
 use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Process, Vitals};
@@ -24,13 +24,13 @@ const LOGGED: usize = 256;
 /// Has a process read its mail, and do what else waits for its mailman. Mail is read where it lies: to move it out first
 /// would cost as much as to write it did.
 #[inline(always)]
-pub(super) fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut P, cx: &mut Context<'_, P>) {
+pub(super) fn read_all<P: Process>(batch: &mut Slots<Mail>, process: &mut P, cx: &mut Context<'_, P>) {
     let pill = cx.scope.control.pill.get();
     if cx.scope.forwards.is_some() {
         // Said outside of a mail's callback, where there was nothing to pass on.
         cx.scope.forwards.take();
     }
-    for slot in batch.iter_mut() {
+    for slot in batch.filled_mut() {
         let Some(mail) = slot else { continue };
         let unwilling = cx.pulled.get() || cx.vitals.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);
         if unwilling || !mail.is_plain() || pill.is_some_and(|pill| mail.subject_is(pill)) {
@@ -44,16 +44,7 @@ pub(super) fn read_all<P: Process>(batch: &mut Vec<Option<Mail>>, process: &mut 
             slot.take().into_iter().for_each(|mail| forward(mail, cx));
         }
     }
-    // Most mail holds nothing that has to be given back: to look once takes a third of what it takes to drop it.
-    while batch.last().is_some_and(|slot| slot.as_ref().is_none_or(Mail::needs_no_drop)) {
-        std::mem::forget(batch.pop());
-    }
-    if !batch.is_empty() {
-        batch.clear();
-    }
-    if batch.capacity() > LARGE {
-        batch.shrink_to(LARGE);
-    }
+    batch.clear(Mail::needs_no_drop);
     if cx.vitals.address.0.has_errands() {
         run_errands(process, cx);
     }
@@ -251,11 +242,11 @@ pub(super) fn sort(batch: &mut [Option<Mail>]) {
 /// closed, and who waits for an answer learns that none will come.
 pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
-    let mut batch = Vec::new();
+    let mut batch = Slots::new();
     if cx.vitals.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
-        address.0.mailbox.take(&mut batch, usize::MAX);
+        address.0.mailbox.take(&mut batch, usize::MAX, cx.scope.owner());
         if cx.scope.next_tick {
-            sort(&mut batch);
+            sort(batch.filled_mut());
         }
         read_all(&mut batch, process, cx);
     }
@@ -268,14 +259,14 @@ pub(crate) fn break_off<P: Process>(cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
     if address.0.incidents().rebirth.lock().drops_mail {
         empty(&address, cx.scope);
-        address.0.mailbox.open();
+        address.0.mailbox.open(cx.scope.owner());
     }
     settle_debts("it was born again before answering", cx);
 }
 
 /// Closes a box; what is in it are dead letters.
 pub(crate) fn empty(address: &Address, scope: &Scope) {
-    for mail in address.0.mailbox.close() {
+    for mail in address.0.mailbox.close(scope.owner()) {
         unread(mail, scope);
     }
 }
@@ -297,9 +288,13 @@ pub(crate) fn sort_announced(world: &mut World) {
     let mut announced = Vec::new();
     scope::of(world).link.take_announced(&mut announced);
     for entity in announced {
-        if let Some(lane) = world.get::<Vitals>(entity).map(|vitals| vitals.lane) {
-            scope::of(world).list_ready(lane, entity);
-        }
+        scope::with(world, entity, |process, scope| {
+            if let Some(vitals) = process.get::<Vitals>()
+                && vitals.address.0.mailbox.is_announced(scope.owner())
+            {
+                scope.list_ready(vitals.lane, entity);
+            }
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::mail::Mail;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Slots};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use crate::systems::mailman::{read_all, sort};
@@ -37,7 +37,7 @@ struct Visit {
     /// Which of the tables of its lane it is in, and where in that.
     table: usize,
     row: usize,
-    batch: Vec<Option<Mail>>,
+    batch: Slots<Mail>,
 }
 
 impl Desk {
@@ -133,13 +133,13 @@ impl Desk {
 #[inline(always)]
 fn visit(visits: &mut Vec<Visit>, begun: usize, entity: Entity) -> &mut Visit {
     if visits.len() == begun {
-        visits.push(Visit { entity, table: 0, row: 0, batch: Vec::new() });
+        visits.push(Visit { entity, table: 0, row: 0, batch: Slots::new() });
     }
     let visit = &mut visits[begun];
     visit.entity = entity;
     if !visit.batch.is_empty() {
         // The drop of a body has panicked in the round before.
-        visit.batch.clear();
+        visit.batch.clear(|_| false);
     }
     visit
 }
@@ -156,9 +156,10 @@ fn may_read_now(vitals: &Vitals, scope: &Scope) -> bool {
 
 /// Empties the mailbox of one process.
 #[inline(always)]
-fn empty(batch: &mut Vec<Option<Mail>>, vitals: &Vitals, scope: &Scope) {
+fn empty(batch: &mut Slots<Mail>, vitals: &Vitals, scope: &Scope) {
     let mailbox = &vitals.address.0.mailbox;
-    let more = if scope.next_tick { take_due(mailbox, batch, scope) } else { mailbox.take(batch, BUDGET) };
+    let more =
+        if scope.next_tick { take_due(mailbox, batch, scope) } else { mailbox.take(batch, BUDGET, scope.owner()) };
     if more {
         scope.list_ready(vitals.lane, vitals.address.entity());
     }
@@ -166,10 +167,10 @@ fn empty(batch: &mut Vec<Option<Mail>>, vitals: &Vitals, scope: &Scope) {
 
 /// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
 #[inline(always)]
-fn read<P: Process>(batch: &mut Vec<Option<Mail>>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
+fn read<P: Process>(batch: &mut Slots<Mail>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
     let vitals = &mut rows.vitals[row];
     if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
-        if vitals.address.0.mailbox.give_back(batch) {
+        if vitals.address.0.mailbox.give_back(batch, scope.owner()) {
             scope.list_ready(vitals.lane, vitals.address.entity());
         }
         return;
@@ -185,9 +186,9 @@ fn may_read(vitals: &Vitals, scope: &Scope) -> bool {
 }
 
 /// Takes what was sent before this tick. Whether more waits.
-fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Vec<Option<Mail>>, scope: &Scope) -> bool {
+fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Slots<Mail>, scope: &Scope) -> bool {
     let start = scope.now();
-    let more = mailbox.take_due(batch, |mail| mail.time < start);
-    sort(batch);
+    let more = mailbox.take_due(batch, |mail| mail.time < start, scope.owner());
+    sort(batch.filled_mut());
     more
 }

@@ -2,9 +2,9 @@
 //!
 //! The head of the process reaches it without a lock: an uncontended one takes longer than all else that a mail needs. All
 //! others write behind a lock, and the head takes that over when it looks next. Only a policy that must see all of the queue
-//! at once has the whole of it there. With a list of ready boxes, an idle one costs no visit, and no memory beyond its
-//! fields. What leaves a box is dropped after unlocking, for a body's `drop` may do anything, even write mail. The
-//! algorithm knows neither mail nor heads: it moves parcels.
+//! at once has the whole of it there. An idle box costs no visit, and no memory beyond its fields. What leaves a box is
+//! dropped after unlocking, for a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads:
+//! it moves parcels.
 //!
 //! The order is that in which mail came in: before the head adds to its queue, it takes over what others have written by
 //! then. The bound holds for all of it. Only what a head and another thread push into one box in the very same nanoseconds
@@ -12,8 +12,9 @@
 
 mod counts;
 mod gate;
+mod home;
 mod queue;
-mod slots;
+mod sack;
 #[cfg(all(test, not(loom_model)))]
 mod tests;
 #[cfg(test)]
@@ -21,19 +22,22 @@ mod threads;
 
 use crate::sync::{AtomicU8, Mutex, wait_until};
 use bevy_ecs::component::Component;
+use bevy_ecs::entity::Entity;
 use counts::Counts;
 use gate::Gate;
-use qcell::QCell;
+use home::Home;
 use queue::{Lost, Queue};
+use std::cell::RefMut;
+use std::collections::VecDeque;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-pub(crate) use gate::Owner;
+pub use counts::{Dropped, MailCount};
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
-pub(crate) use slots::Slots;
+pub(crate) use sack::{Bag, Chain, Sack};
 
 /// How many mails may wait for a process: 50 unless said otherwise. Urgent mail is never counted, answers are counted but
 /// never refused.
@@ -92,55 +96,23 @@ pub enum Order {
     Priority,
 }
 
-/// Which mail was lost so that a box could keep its bound.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum Dropped {
-    /// The one just sent.
-    Newest,
-    /// The oldest that waited, to make room.
-    Oldest,
-    /// One that waited under the same subject: the one just sent took its place.
-    Superseded,
-}
-
-/// What went through a mailbox so far.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct MailCount {
-    /// Taken in. Each of them was delivered, dropped or returned, or waits.
-    pub received: u64,
-    /// Handed to the mailman.
-    pub delivered: u64,
-    /// Turned away: the sender got it back.
-    pub refused: u64,
-    /// Lost to the bound: evicted, superseded, or dropped on arrival.
-    pub dropped: u64,
-    /// Left in the box when it was closed.
-    pub returned: u64,
-    /// Waiting now.
-    pub waiting: usize,
-    /// The most that ever waited at once.
-    pub high_water: usize,
-}
-
 /// The bounded queue of one process. In this order, what every mail touches comes first.
 #[repr(C)]
 pub(crate) struct Mailbox<M> {
+    /// What the own head has. Nothing for ever, where all of it is behind the gate.
+    home: Home,
     /// What is behind the gate: [`NOTHING`], [`SOME`] or [`ALL`].
     behind: AtomicU8,
     /// Written and read under the lock of the gate.
     closed: AtomicBool,
     bound: NonZeroU32,
-    /// What the own head fills and empties. Empty for ever where all of it is behind the gate.
-    home: QCell<Queue<M>>,
     counts: Counts,
     gate: Mutex<Gate<M>>,
 }
 
 /// Nothing that the head has not seen.
 const NOTHING: u8 = 0;
-/// What has come in since the head looked.
+/// What has come in since the head looked, or was laid there by it.
 const SOME: u8 = 1;
 /// The whole queue, always.
 const ALL: u8 = 2;
@@ -148,71 +120,86 @@ const ALL: u8 = 2;
 /// What became of a parcel, and whether the box was idle and is ready now.
 type Outcome<M, P> = (Result<Option<Lost<M>>, (Refusal, P)>, bool);
 
+/// By what the head of a process reaches its box: the bag of its lane, and the process.
+pub(crate) type Right<'a, M> = (RefMut<'a, Bag<M>>, Entity);
+
 impl<M: Item> Mailbox<M> {
-    /// The mailbox of a process of this owner.
-    pub(crate) fn new(bound: NonZeroU32, overflow: Overflow, order: Order, owner: &Owner) -> Self {
+    pub(crate) fn new(bound: NonZeroU32, overflow: Overflow, order: Order) -> Self {
         let is_whole = overflow != Overflow::Reject || order != Order::Fifo;
-        let mut home = Queue::new(bound, overflow, order);
-        if is_whole {
-            home.close();
-        }
         Self {
-            home: owner.keep(home),
-            counts: Counts::default(),
+            home: Home::new(if is_whole { 0 } else { bound.get() }),
             behind: AtomicU8::new(if is_whole { ALL } else { NOTHING }),
             closed: AtomicBool::new(false),
+            counts: Counts::default(),
             bound,
             gate: Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() }),
         }
     }
 
-    /// Takes a parcel in, or hands it back. `wake` is called if the box was idle and is ready now, `lost` gets what was
-    /// dropped for it; both run after unlocking.
+    #[inline(always)]
+    fn is_behind(&self, what: u8) -> bool {
+        self.behind.load(Relaxed) == what
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
+
+    /// Takes a parcel in, or hands it back. If the box was idle and is ready now, it is listed in the bag, or `announce` is
+    /// called where none is given. `lost` gets what was dropped for it, after unlocking.
     #[inline(always)]
     pub(crate) fn push<P: Parcel<Item = M>>(
         &self,
         parcel: P,
-        owner: Option<&Owner>,
-        wake: impl FnOnce(),
+        right: Option<Right<'_, M>>,
+        announce: impl FnOnce(),
         lost: impl FnOnce(Dropped, M),
     ) -> Result<Option<Dropped>, (Refusal, P)> {
-        if let Some(owner) = owner
-            && self.behind.load(Relaxed) == NOTHING
-        {
-            let mut right = owner.right();
-            let queue = self.home.rw(&mut right);
-            if queue.takes_plainly(&parcel, 0) {
-                queue.append(parcel);
-                let idle = queue.set_ready();
-                self.tell(queue);
-                drop(right);
-                if idle {
-                    wake();
+        let mut right = right;
+        if let Some((bag, entity)) = &mut right {
+            let waiting = self.home.waiting();
+            let plain = waiting < self.home.plain() && self.is_behind(NOTHING) && parcel.rank() != Rank::Urgent;
+            if plain && bag.sack.has_slot() {
+                let at = bag.sack.put(|| parcel.land());
+                self.home.hang(at, waiting, &mut bag.sack);
+                self.counts.rise(waiting + 1);
+                if !self.home.set_ready(true) {
+                    bag.ready.push(*entity);
                 }
                 return Ok(None);
             }
         }
         // A copy of its own: a parcel whose address is taken here would have to stand in memory on the common way too, and be
-        // copied into the queue from there (30 ns instead of 5).
-        self.push_special(black_box(parcel), owner, wake, lost)
+        // copied into the sack from there (30 ns instead of 5).
+        self.push_special(black_box(parcel), right, announce, lost)
     }
 
-    /// From elsewhere, or into a box that is closed, full, without a free slot; urgent, by priority or by subject.
+    /// From elsewhere, or into a box that is closed or full; urgent, by priority or by subject; or into a full sack.
     #[inline(never)]
     fn push_special<P: Parcel<Item = M>>(
         &self,
         parcel: P,
-        owner: Option<&Owner>,
-        wake: impl FnOnce(),
+        right: Option<Right<'_, M>>,
+        announce: impl FnOnce(),
         lost: impl FnOnce(Dropped, M),
     ) -> Result<Option<Dropped>, (Refusal, P)> {
-        let (outcome, idle) = match owner {
-            Some(owner) if self.behind.load(Relaxed) != ALL => self.push_home(parcel, owner),
-            _ => self.push_behind(parcel),
+        let outcome = match right {
+            Some((mut bag, entity)) => {
+                let (outcome, idle) =
+                    if self.is_behind(ALL) { self.push_behind(parcel) } else { self.push_home(parcel, &mut bag) };
+                if idle {
+                    bag.ready.push(entity);
+                }
+                outcome
+            }
+            None => {
+                let (outcome, idle) = self.push_behind(parcel);
+                if idle {
+                    announce();
+                }
+                outcome
+            }
         };
-        if idle {
-            wake();
-        }
         match outcome {
             Ok(None) => Ok(None),
             Ok(Some(Lost { why, item })) => {
@@ -227,162 +214,192 @@ impl<M: Item> Mailbox<M> {
         }
     }
 
-    fn push_home<P: Parcel<Item = M>>(&self, parcel: P, owner: &Owner) -> Outcome<M, P> {
-        let mut right = owner.right();
-        let queue = self.home.rw(&mut right);
-        self.take_over(queue);
-        let outcome = queue.insert(parcel, 0);
-        let idle = outcome.is_ok() && queue.set_ready();
-        self.tell(queue);
-        (outcome, idle)
+    fn push_home<P: Parcel<Item = M>>(&self, parcel: P, bag: &mut Bag<M>) -> Outcome<M, P> {
+        self.take_over(&mut bag.sack);
+        if self.is_closed() {
+            return (Err((Refusal::Closed, parcel)), false);
+        }
+        if parcel.rank() == Rank::Ordinary && self.home.taking_room() >= self.bound.get() {
+            return (Err((Refusal::Full, parcel)), false);
+        }
+        self.home.place(parcel.land(), &mut bag.sack);
+        self.counts.rise(self.home.waiting());
+        (Ok(None), !self.home.set_ready(true))
     }
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
         let mut gate = self.gate.lock();
-        let queue = gate.queue(self.bound, self.closed.load(Relaxed));
-        let outcome = if queue.takes_plainly(&parcel, self.counts.taking_room()) {
-            queue.append(parcel);
-            Ok(None)
-        } else {
-            queue.insert(parcel, self.counts.taking_room())
-        };
-        self.counts.rise(self.counts.waiting() + queue.len());
+        let queue = gate.queue(self.bound, self.is_closed());
+        let outcome = queue.insert(parcel, self.home.taking_room() as usize);
+        self.counts.rise(self.home.waiting() + queue.len() as u32);
         let idle = outcome.is_ok() && queue.set_ready();
-        if self.behind.load(Relaxed) == NOTHING && queue.len() > 0 {
-            self.behind.store(SOME, Relaxed);
-        }
+        self.note_behind(queue);
         (outcome, idle)
     }
 
-    /// The own head takes over what others have written.
-    #[inline(always)]
-    fn take_over(&self, queue: &mut Queue<M>) {
-        if self.behind.load(Relaxed) == SOME {
-            self.take_over_now(queue);
+    /// Says that something is behind the gate, if so.
+    fn note_behind(&self, queue: &Queue<M>) {
+        if self.is_behind(NOTHING) && queue.len() > 0 {
+            self.behind.store(SOME, Relaxed);
         }
     }
 
-    #[inline(never)]
-    fn take_over_now(&self, queue: &mut Queue<M>) {
+    /// The own head takes over what others have written, into the sack in which its chain is.
+    fn take_over(&self, sack: &mut Sack<M>) {
+        for item in self.fetch() {
+            self.home.place(item, sack);
+        }
+    }
+
+    /// What the head has not seen.
+    fn fetch(&self) -> VecDeque<M> {
+        if !self.is_behind(SOME) {
+            return VecDeque::new();
+        }
         let mut gate = self.gate.lock();
         self.behind.store(NOTHING, Relaxed);
-        if let Some(inbox) = gate.known_queue() {
-            queue.absorb(inbox);
+        gate.known_queue().map(Queue::take_all).unwrap_or_default()
+    }
+
+    /// Hands over what waits, in order of delivery, up to `budget`. The chain is in this sack, in which it stays; what is left
+    /// goes to the bag that `bag` gives. Whether more wait: then the box stays ready, and it is the caller who lists it again.
+    #[inline(always)]
+    pub(crate) fn take<'b>(
+        &self,
+        sack: &mut Sack<M>,
+        budget: u32,
+        bag: impl FnOnce() -> RefMut<'b, Bag<M>>,
+    ) -> (Chain, bool)
+    where
+        M: 'b,
+    {
+        let waiting = self.home.waiting();
+        if waiting > budget || !self.is_behind(NOTHING) {
+            return self.take_due(sack, budget, |_| true, bag);
         }
-    }
-
-    /// Says what waits at home.
-    #[inline(always)]
-    fn tell(&self, queue: &Queue<M>) {
-        self.counts.wait(queue.len(), queue.urgent());
-        self.counts.rise(queue.len());
-    }
-
-    /// Moves up to `budget` mails into `batch`, which must be empty, in order of delivery. Whether more wait: then
-    /// the box stays ready, and it is the caller who looks at it again.
-    #[inline(always)]
-    pub(crate) fn take(&self, batch: &mut Slots<M>, budget: usize, owner: &Owner) -> bool {
-        self.take_by(owner, |queue| queue.take(batch, budget))
+        self.home.set_ready(false);
+        self.counts.deliver(waiting);
+        (self.home.release(), false)
     }
 
     /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
-    pub(crate) fn take_due(&self, batch: &mut Slots<M>, due: impl Fn(&M) -> bool, owner: &Owner) -> bool {
-        self.take_by(owner, |queue| queue.take_some(batch, usize::MAX, due))
-    }
-
-    #[inline(always)]
-    fn take_by(&self, owner: &Owner, take: impl FnOnce(&mut Queue<M>) -> bool) -> bool {
-        if self.behind.load(Relaxed) == ALL {
-            return self.take_behind(take);
-        }
-        let mut right = owner.right();
-        let queue = self.home.rw(&mut right);
-        self.take_over(queue);
-        let more = self.count_taken(queue, take);
-        self.tell(queue);
-        more
-    }
-
     #[inline(never)]
-    fn take_behind(&self, take: impl FnOnce(&mut Queue<M>) -> bool) -> bool {
-        let mut gate = self.gate.lock();
-        let more = gate.known_queue().is_some_and(|queue| self.count_taken(queue, take));
+    pub(crate) fn take_due<'b>(
+        &self,
+        sack: &mut Sack<M>,
+        budget: u32,
+        due: impl Fn(&M) -> bool,
+        bag: impl FnOnce() -> RefMut<'b, Bag<M>>,
+    ) -> (Chain, bool)
+    where
+        M: 'b,
+    {
+        let (chain, more) = if self.is_behind(ALL) {
+            self.take_behind(sack, budget, due)
+        } else {
+            self.take_over(sack);
+            let (chain, rest) = sack.divide(self.home.release(), budget, due);
+            let more = !rest.is_empty();
+            if more {
+                let bag = &mut *bag();
+                rest.into_iter().for_each(|item| self.home.place(item, &mut bag.sack));
+            }
+            self.home.set_ready(more);
+            (chain, more)
+        };
+        self.counts.deliver(chain.count);
+        (chain, more)
+    }
+
+    fn take_behind(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
+        let (mut gate, mut chain) = (self.gate.lock(), Chain::EMPTY);
+        let queue = gate.queue(self.bound, self.is_closed());
+        let more = queue.take(budget as usize, due, |item| sack.append(&mut chain, item));
         gate.tell_of_room();
-        more
+        (chain, more)
     }
 
-    #[inline(always)]
-    fn count_taken(&self, queue: &mut Queue<M>, take: impl FnOnce(&mut Queue<M>) -> bool) -> bool {
-        let before = queue.len();
-        let more = take(queue);
-        self.counts.deliver(before - queue.len());
-        more
+    /// Takes everything out, in order of delivery. The chain of the box is in this sack.
+    pub(crate) fn take_all(&self, sack: &mut Sack<M>) -> Vec<M> {
+        let all = self.withdraw(sack, false);
+        self.counts.deliver(all.len() as u32);
+        all
     }
 
-    /// Puts back what was taken and could not be read, before what has come in since. Whether the box was idle and is ready
-    /// now: then it is the caller who looks at it again.
-    pub(crate) fn give_back(&self, batch: &mut Slots<M>, owner: &Owner) -> bool {
-        if batch.is_empty() {
+    fn withdraw(&self, sack: &mut Sack<M>, close: bool) -> Vec<M> {
+        self.take_over(sack);
+        let mut all: Vec<M> = sack.take_all(self.home.release()).collect();
+        let mut gate = self.gate.lock();
+        self.closed.fetch_or(close, Relaxed);
+        if let Some(queue) = gate.known_queue() {
+            all.extend(if close { queue.close() } else { queue.take_all() });
+        }
+        gate.tell_of_room();
+        if self.is_behind(SOME) {
+            self.behind.store(NOTHING, Relaxed);
+        }
+        self.home.set_ready(false);
+        all
+    }
+
+    /// Puts back what was taken and could not be read, before what has come in since, which is in this sack. Whether the box was
+    /// idle and is ready now: then it is the caller who lists it.
+    pub(crate) fn give_back(&self, items: Vec<M>, sack: &mut Sack<M>) -> bool {
+        if items.is_empty() {
             return false;
         }
-        self.counts.take_back(batch.len());
-        if self.behind.load(Relaxed) == ALL {
-            let mut gate = self.gate.lock();
-            let queue = gate.queue(self.bound, self.closed.load(Relaxed));
-            queue.give_back(batch);
-            self.counts.rise(queue.len());
-            return queue.set_ready();
+        self.counts.take_back(items.len() as u32);
+        self.shelve(items, sack);
+        if self.is_behind(ALL) {
+            return self.gate.lock().queue(self.bound, self.is_closed()).set_ready();
         }
-        let mut right = owner.right();
-        let queue = self.home.rw(&mut right);
-        queue.give_back(batch);
-        self.take_over(queue);
-        self.tell(queue);
-        queue.set_ready()
+        !self.home.set_ready(true)
+    }
+
+    /// Lays these items and all that is in this sack behind the gate: the mail of one who is not to read for a while is in
+    /// nobody's way there.
+    pub(crate) fn shelve(&self, items: Vec<M>, sack: &mut Sack<M>) {
+        let own: Vec<M> = sack.take_all(self.home.release()).collect();
+        if own.is_empty() && items.is_empty() {
+            return;
+        }
+        let mut gate = self.gate.lock();
+        let queue = gate.queue(self.bound, self.is_closed());
+        queue.give_back(own);
+        queue.give_back(items);
+        self.counts.rise(queue.len() as u32);
+        self.note_behind(queue);
     }
 
     /// Others say that the box was idle and has mail now. Whether it must be listed for that: it may have been since.
-    pub(crate) fn is_announced(&self, owner: &Owner) -> bool {
-        self.behind.load(Relaxed) == ALL || self.home.rw(&mut owner.right()).set_ready()
+    pub(crate) fn is_announced(&self) -> bool {
+        self.is_behind(ALL) || !self.home.set_ready(true)
     }
 
-    /// Lets nothing in any more. What is left comes back: dead letters.
+    /// Lets nothing in any more. What is left comes back, what was in this sack, too: dead letters.
     #[must_use = "what is left in the box must be accounted for"]
-    pub(crate) fn close(&self, owner: &Owner) -> impl Iterator<Item = M> + use<M> {
-        let mut gate = self.gate.lock();
-        self.closed.store(true, Relaxed);
-        let others = gate.known_queue().map(Queue::close);
-        gate.tell_of_room();
-        if self.behind.load(Relaxed) == SOME {
-            self.behind.store(NOTHING, Relaxed);
-        }
-        drop(gate);
-        let mut right = owner.right();
-        let queue = self.home.rw(&mut right);
-        let own = queue.close();
-        self.tell(queue);
-        self.counts.give_up(own.len() + others.as_ref().map_or(0, Slots::len));
-        own.into_items().chain(others.into_iter().flat_map(Slots::into_items))
+    pub(crate) fn close(&self, sack: &mut Sack<M>) -> Vec<M> {
+        self.home.set_plain(0);
+        let left = self.withdraw(sack, true);
+        self.counts.give_up(left.len());
+        left
     }
 
     /// Opens a closed box again.
-    pub(crate) fn open(&self, owner: &Owner) {
+    pub(crate) fn open(&self) {
         let mut gate = self.gate.lock();
         self.closed.store(false, Relaxed);
         if let Some(queue) = gate.known_queue() {
             queue.open();
         }
-        if self.behind.load(Relaxed) != ALL {
-            self.home.rw(&mut owner.right()).open();
+        if !self.is_behind(ALL) {
+            self.home.set_plain(self.bound.get());
         }
     }
 
     /// How long a thread may wait for room here.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        if self.behind.load(Relaxed) != ALL {
-            return None;
-        }
-        self.gate.lock().patience().map(|patience| patience.time)
+        if self.is_behind(ALL) { Some(self.gate.lock().patience()?.time) } else { None }
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
@@ -408,9 +425,10 @@ impl<M: Item> Mailbox<M> {
         std::mem::offset_of!(Self, counts) + Counts::HOT
     }
 
+    /// What went through. While others are at work, of slightly different instants.
     pub(crate) fn count(&self) -> MailCount {
         let behind = self.gate.lock().known_queue().map_or(0, |queue| queue.len());
-        self.counts.count(self.counts.waiting() + behind)
+        self.counts.count(self.home.waiting() as usize + behind)
     }
 }
 

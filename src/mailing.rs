@@ -5,7 +5,7 @@ use crate::control::DeadLetter;
 use crate::draft::{Content, Draft, Nothing, Stamp};
 use crate::filter::{Callback, DuplicateFilter, Filter, FilterId};
 use crate::mail::Mail;
-use crate::mailbox::{Dropped, MailCount, Owner};
+use crate::mailbox::{Dropped, MailCount, Right};
 use crate::party::Party;
 use crate::post::{Address, Record};
 use crate::process::Process;
@@ -49,17 +49,11 @@ impl<P: Process> Handler<P> {
 
 impl Office for Scope {
     #[inline(always)]
-    fn owner_of(&self, record: &Record) -> Option<&Owner> {
-        if Arc::ptr_eq(&record.link, &self.link) { self.owner.as_ref() } else { None }
-    }
-
-    #[inline]
-    fn wake(&self, record: &Record) {
-        let lane = record.lane.load(Relaxed);
+    fn right_to(&self, record: &Record) -> Option<Right<'_, Mail>> {
         if Arc::ptr_eq(&record.link, &self.link) {
-            self.list_ready(lane, record.entity);
+            Some((self.bag(record.lane.load(Relaxed)), record.entity))
         } else {
-            record.link.announce(record.entity);
+            None
         }
     }
 
@@ -70,6 +64,15 @@ impl Office for Scope {
 }
 
 impl Scope {
+    /// Has the mailman of a process of any head look at it, for something else than mail.
+    pub(crate) fn wake(&self, record: &Record) {
+        if Arc::ptr_eq(&record.link, &self.link) {
+            self.list_ready(record.lane.load(Relaxed), record.entity);
+        } else {
+            record.link.announce(record.entity);
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn stamp(&self, sender: Party) -> Stamp {
         let time = self.now();

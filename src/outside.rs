@@ -4,7 +4,7 @@ use crate::control::{Control, DeadLetter};
 use crate::draft::{Content, Draft, Stamp};
 use crate::id::Ids;
 use crate::mail::Mail;
-use crate::mailbox::{Dropped, Owner};
+use crate::mailbox::{Dropped, Right};
 use crate::party::Party;
 use crate::post::Record;
 use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent};
@@ -27,12 +27,8 @@ impl fmt::Debug for Outside {
 }
 
 impl Office for Outside {
-    fn owner_of(&self, _: &Record) -> Option<&Owner> {
+    fn right_to(&self, _: &Record) -> Option<Right<'_, Mail>> {
         None
-    }
-
-    fn wake(&self, record: &Record) {
-        record.link.announce(record.entity);
     }
 
     fn lost(&self, mail: Mail, why: Dropped) {

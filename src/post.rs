@@ -328,14 +328,8 @@ impl fmt::Debug for Post {
 #[cfg(not(loom_model))]
 pub(crate) mod tests {
     use super::*;
-    use crate::mailbox::{Order, Overflow, Owner};
+    use crate::mailbox::{Order, Overflow};
     use std::num::NonZeroU32;
-
-    /// Who owns the mailboxes of all processes of a test.
-    pub(crate) fn owner() -> &'static Owner {
-        thread_local!(static OWNER: &'static Owner = Box::leak(Box::default()));
-        OWNER.with(|owner| *owner)
-    }
 
     /// A process that nobody finds by its name.
     pub(crate) fn address(name: &'static str, birth: u64) -> Address {
@@ -349,7 +343,7 @@ pub(crate) mod tests {
 
     fn record(name: &'static str, birth: u64) -> Record {
         let link = Arc::new(Link::new(0, "main"));
-        let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo, owner());
+        let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
         Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, true, mailbox)
     }
 
@@ -391,7 +385,7 @@ pub(crate) mod tests {
         // Before it, the two counts of its `Arc`.
         let hot = 2 * size_of::<usize>() + std::mem::offset_of!(Record, mailbox) + Mailbox::<Mail>::hot();
         assert!(hot <= 2 * 64, "{hot}");
-        assert!(size_of::<Record>() <= 184, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 152, "{}", size_of::<Record>());
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::frequency::Frequency;
 use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Holder, Link};
-use crate::mail::Delivery;
-use crate::mailbox::Owner;
+use crate::mail::{Delivery, Mail};
+use crate::mailbox::Bag;
 use crate::party::Party;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
@@ -30,7 +30,7 @@ use bevy_ecs::schedule::InternedSystemSet;
 use bevy_ecs::world::{EntityMut, World};
 use std::any::TypeId;
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
@@ -186,8 +186,6 @@ pub(crate) struct Scope {
     pub(crate) beat: Arc<Beat>,
     /// Where it is written whose hook runs.
     holder: Arc<Holder>,
-    /// The right to the mailboxes of its processes. Lives that run beside others do not have it.
-    pub(crate) owner: Option<Owner>,
     /// What it has more if it is lent to lives that run beside others.
     branch: Option<Box<Branch>>,
     /// Births have a group from the start; late ones must wait for a later tick.
@@ -201,8 +199,8 @@ pub(crate) struct Scope {
     /// Whether mail is read only after the instant it was sent at; then ids are those of the senders.
     pub(crate) next_tick: bool,
     pub(crate) senders: SenderIds,
-    /// Processes whose mailboxes were idle and have mail now, by lane.
-    pub(crate) ready: RefCell<Vec<Vec<Entity>>>,
+    /// The mail for the processes of this head, by lane, and who has some.
+    pub(crate) bags: RefCell<Vec<Bag<Mail>>>,
     /// To whom the mail that is being read is to be passed on.
     pub(crate) forwards: Forwards,
     /// Subjects that matched no filter and have been logged.
@@ -244,7 +242,6 @@ impl Scope {
             beat: Arc::default(),
             holder: link.holder.clone(),
             link,
-            owner: Some(Owner::default()),
             branch: None,
             started: Cell::new(false),
             groups: RefCell::default(),
@@ -254,7 +251,7 @@ impl Scope {
             ids,
             next_tick,
             senders,
-            ready: RefCell::default(),
+            bags: RefCell::default(),
             forwards: Forwards::default(),
             unmatched: RefCell::default(),
             leaving: RefCell::default(),
@@ -392,19 +389,16 @@ impl Scope {
         self.joined.borrow().get(&entity).is_some_and(|&since| self.beat.due() <= since)
     }
 
-    /// The right to the mailboxes of the processes of this head.
-    ///
-    /// # Panics
-    /// In a branch, where no mailbox is looked into.
+    /// The mail for the processes of a lane.
     #[inline(always)]
-    pub(crate) fn owner(&self) -> &Owner {
-        self.owner.as_ref().expect("a branch looks into no mailbox")
+    pub(crate) fn bag(&self, lane: u32) -> RefMut<'_, Bag<Mail>> {
+        RefMut::map(self.bags.borrow_mut(), |bags| &mut bags[lane as usize])
     }
 
     /// Lists a process of this head whose mailbox has mail.
     #[inline]
     pub(crate) fn list_ready(&self, lane: u32, entity: Entity) {
-        self.ready.borrow_mut()[lane as usize].push(entity);
+        self.bag(lane).ready.push(entity);
     }
 
     /// Tells the head when the janitor has to look next: at once while timers wait for their owners' group.

@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::draft::{Back, Content, Draft, Letter, Nothing, Stamp};
 use crate::id;
 use crate::mail::{Mail, Name};
-use crate::mailbox::{Dropped, Owner, Refusal};
+use crate::mailbox::{Dropped, Refusal, Right};
 use crate::party::Party;
 use crate::post::{Address, Post, Record};
 use std::borrow::Cow;
@@ -290,11 +290,13 @@ impl fmt::Debug for SendError {
 
 /// Where mail is sent from: a head, or a thread.
 pub(crate) trait Office {
-    /// The right to the mailbox of `record`, if this is its head.
-    fn owner_of(&self, record: &Record) -> Option<&Owner>;
+    /// By what to reach the mailbox of `record`, if this is its head.
+    fn right_to(&self, record: &Record) -> Option<Right<'_, Mail>>;
 
     /// The mailbox of `record` was idle and has mail now.
-    fn wake(&self, record: &Record);
+    fn announce(&self, record: &Record) {
+        record.link.announce(record.entity);
+    }
 
     /// `mail` was taken and then lost to the bound of its mailbox. Who asked a question with it must learn so.
     fn lost(&self, mail: Mail, why: Dropped);
@@ -316,8 +318,8 @@ impl Address {
         office: &impl Office,
     ) -> Result<Sent, SendError> {
         let letter = Letter { draft, stamp, recipient: self.0.party };
-        let wake = || office.wake(&self.0);
-        match self.0.mailbox.push(letter, office.owner_of(&self.0), wake, |why, mail| office.lost(mail, why)) {
+        let announce = || office.announce(&self.0);
+        match self.0.mailbox.push(letter, office.right_to(&self.0), announce, |why, mail| office.lost(mail, why)) {
             Ok(dropped) => Ok(Sent { number: stamp.id, dropped }),
             Err((refusal, letter)) => Err(self.refuse(refusal, letter.draft)),
         }
@@ -367,17 +369,17 @@ impl Name<'_> {
 #[cfg(not(loom_model))]
 mod tests {
     use super::*;
-    use crate::mailbox::Slots;
-    use crate::post::tests::{address, listed, owner};
+    use crate::mailbox::Sack;
+    use crate::post::tests::{address, listed};
 
     /// An office without a head.
     struct Silent;
 
     impl Office for Silent {
-        fn owner_of(&self, _: &Record) -> Option<&Owner> {
+        fn right_to(&self, _: &Record) -> Option<Right<'_, Mail>> {
             None
         }
-        fn wake(&self, _: &Record) {}
+        fn announce(&self, _: &Record) {}
         fn lost(&self, _: Mail, _: Dropped) {}
     }
 
@@ -386,9 +388,7 @@ mod tests {
     }
 
     fn read(address: &Address) -> Mail {
-        let mut batch = Slots::new();
-        address.0.mailbox.take(&mut batch, 1, owner());
-        batch.drain().next().expect("there is mail")
+        address.0.mailbox.take_all(&mut Sack::default()).remove(0)
     }
 
     #[test]
@@ -408,13 +408,13 @@ mod tests {
     #[test]
     fn what_is_refused_comes_back_with_the_reason() -> Result<(), bevy_ecs::error::BevyError> {
         let imu = address("imu", 0);
-        assert_eq!(imu.0.mailbox.close(owner()).count(), 0);
+        assert_eq!(imu.0.mailbox.close(&mut Sack::default()).len(), 0);
         let error = imu.post(Mail::to("Imu").subject("pose").body(7_u64), stamp(&imu), &Silent).unwrap_err();
         assert_eq!((error.kind(), error.recipient()), (SendErrorKind::Closed, "Imu".to_owned()));
         assert!(error.to_string().contains("\"pose\""), "{error}");
         let draft = error.into_draft();
         assert_eq!(draft.body.get::<u64>(), Some(&7));
-        imu.0.mailbox.open(owner());
+        imu.0.mailbox.open();
         imu.post(draft, stamp(&imu), &Silent)?;
         Ok(())
     }

@@ -1,8 +1,39 @@
 //! What went through a mailbox, for any thread to read.
 
-use super::MailCount;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// Which mail was lost so that a box could keep its bound.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Dropped {
+    /// The one just sent.
+    Newest,
+    /// The oldest that waited, to make room.
+    Oldest,
+    /// One that waited under the same subject: the one just sent took its place.
+    Superseded,
+}
+
+/// What went through a mailbox so far.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct MailCount {
+    /// Taken in. Each of them was delivered, dropped or returned, or waits.
+    pub received: u64,
+    /// Handed to the mailman.
+    pub delivered: u64,
+    /// Turned away: the sender got it back.
+    pub refused: u64,
+    /// Lost to the bound: evicted, superseded, or dropped on arrival.
+    pub dropped: u64,
+    /// Left in the box when it was closed.
+    pub returned: u64,
+    /// Waiting now.
+    pub waiting: usize,
+    /// The most that ever waited at once.
+    pub high_water: usize,
+}
 
 /// The counters of one mailbox. What is written for every mail is written by one thread at a time, so it needs no atomic
 /// addition; the rest does.
@@ -10,8 +41,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 #[repr(C)]
 pub(super) struct Counts {
     delivered: AtomicU64,
-    /// Of those at home, in the lower half; in the upper half, the urgent ones among them.
-    waiting: AtomicU64,
     high_water: AtomicU32,
     refused: AtomicU32,
     dropped: AtomicU32,
@@ -23,39 +52,23 @@ impl Counts {
     #[cfg(all(test, not(loom_model)))]
     pub(super) const HOT: usize = std::mem::offset_of!(Self, refused);
 
-    /// Says what waits at home, after a change.
-    #[inline(always)]
-    pub(super) fn wait(&self, waiting: usize, urgent: u32) {
-        self.waiting.store(u64::from(urgent) << 32 | waiting as u64, Relaxed);
-    }
-
-    /// How many wait at home.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed) as u32 as usize
-    }
-
-    /// How many wait at home and take room.
-    pub(super) fn taking_room(&self) -> usize {
-        self.waiting() - (self.waiting.load(Relaxed) >> 32) as usize
-    }
-
     /// So many wait now, wherever.
     #[inline(always)]
-    pub(super) fn rise(&self, waiting: usize) {
-        if waiting as u32 > self.high_water.load(Relaxed) {
-            self.high_water.fetch_max(waiting as u32, Relaxed);
+    pub(super) fn rise(&self, waiting: u32) {
+        if waiting > self.high_water.load(Relaxed) {
+            self.high_water.fetch_max(waiting, Relaxed);
         }
     }
 
     /// So many were handed to the mailman.
     #[inline(always)]
-    pub(super) fn deliver(&self, mails: usize) {
-        self.delivered.store(self.delivered.load(Relaxed) + mails as u64, Relaxed);
+    pub(super) fn deliver(&self, mails: u32) {
+        self.delivered.store(self.delivered.load(Relaxed) + u64::from(mails), Relaxed);
     }
 
     /// So many of them came back from it.
-    pub(super) fn take_back(&self, mails: usize) {
-        self.delivered.store(self.delivered.load(Relaxed) - mails as u64, Relaxed);
+    pub(super) fn take_back(&self, mails: u32) {
+        self.delivered.store(self.delivered.load(Relaxed) - u64::from(mails), Relaxed);
     }
 
     pub(super) fn refuse(&self) {

@@ -1,8 +1,8 @@
 //! The queue of a mailbox, and its bound. Plain data, no lock.
 
-use super::slots::{LARGE, Slots};
 use super::{Dropped, Order, Overflow};
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 /// The privileges of a parcel.
@@ -54,17 +54,14 @@ enum Policy {
     KeepLatest,
 }
 
+/// A buffer of more than this is given back once it has been emptied.
+const LARGE: usize = 256;
+
 /// Invariant: the first `urgent` items are the urgent ones; under [`Order::Priority`] the others come by falling
 /// priority.
-///
-/// In this order, what every mail touches comes first.
-#[repr(C)]
 pub(super) struct Queue<M> {
-    items: Slots<M>,
-    /// Up to this length an ordinary parcel just goes to the end: the bound, or 0 when closed or when order or policy ask
-    /// for more thought.
-    plain: u32,
-    urgent: u32,
+    items: VecDeque<M>,
+    urgent: usize,
     bound: NonZeroU32,
     /// On a list of boxes to be visited.
     ready: bool,
@@ -81,59 +78,24 @@ impl<M: Item> Queue<M> {
             Overflow::DropNewest => Policy::DropNewest,
             Overflow::KeepLatest => Policy::KeepLatest,
         };
-        let mut queue =
-            Self { items: Slots::new(), plain: 0, bound, urgent: 0, policy, order, ready: false, closed: false };
-        queue.open();
-        queue
+        Self { items: VecDeque::new(), urgent: 0, bound, ready: false, closed: false, policy, order }
     }
 
     pub(super) fn open(&mut self) {
         self.closed = false;
-        let plain = self.order == Order::Fifo && self.policy != Policy::KeepLatest;
-        self.plain = if plain { self.bound.get() } else { 0 };
     }
 
-    pub(super) fn close(&mut self) -> Slots<M> {
+    /// Lets nothing in any more. What is left comes back.
+    pub(super) fn close(&mut self) -> VecDeque<M> {
         self.closed = true;
-        self.plain = 0;
+        self.take_all()
+    }
+
+    /// Everything, the urgent ones first.
+    pub(super) fn take_all(&mut self) -> VecDeque<M> {
         self.ready = false;
         self.urgent = 0;
-        std::mem::replace(&mut self.items, Slots::new())
-    }
-
-    /// Whether [`append`](Self::append) will do, where so many that take room wait elsewhere.
-    #[inline(always)]
-    pub(super) fn takes_plainly<P: Parcel<Item = M>>(&self, parcel: &P, elsewhere: usize) -> bool {
-        let length = self.items.len() + elsewhere;
-        length < self.plain as usize && self.items.has_slot() && parcel.rank() != Rank::Urgent
-    }
-
-    /// To the end of the queue, into a slot that is there: nothing to grow, so the compiler writes the item in its place.
-    #[inline(always)]
-    pub(super) fn append<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        self.items.push_with(|| parcel.land());
-    }
-
-    /// Takes over all of another, which came in later. What was taken once is not refused for want of room.
-    pub(super) fn absorb(&mut self, other: &mut Self) {
-        if self.items.is_empty() {
-            std::mem::swap(&mut self.items, &mut other.items);
-            self.urgent = std::mem::take(&mut other.urgent);
-        } else {
-            let mut urgent = std::mem::take(&mut other.urgent);
-            for item in other.items.drain() {
-                if urgent > 0 {
-                    urgent -= 1;
-                    self.items.make_slot();
-                    self.items.insert(self.urgent as usize, item);
-                    self.urgent += 1;
-                } else {
-                    self.items.make_slot();
-                    self.items.push_with(|| item);
-                }
-            }
-        }
-        other.ready = false;
+        std::mem::take(&mut self.items)
     }
 
     /// Puts a parcel where it belongs by rank, order and policy, where so many that take room wait elsewhere.
@@ -193,7 +155,7 @@ impl<M: Item> Queue<M> {
     fn supersede<P: Parcel<Item = M>>(&mut self, at: usize, parcel: P) -> Lost<M> {
         let item =
             if self.order == Order::Fifo || self.items.get(at).is_some_and(|it| it.priority() == parcel.priority()) {
-                self.items.replace(at, parcel.land()).expect("it was found there")
+                std::mem::replace(&mut self.items[at], parcel.land())
             } else {
                 let item = self.items.remove(at).expect("it was found there");
                 self.place(parcel);
@@ -203,80 +165,68 @@ impl<M: Item> Queue<M> {
     }
 
     fn place<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        let urgent = self.urgent as usize;
         let at = match (parcel.rank(), self.order) {
             (Rank::Urgent, _) => {
                 self.urgent += 1;
-                urgent
+                self.urgent - 1
             }
             (_, Order::Fifo) => self.items.len(),
             (_, Order::Priority) => {
-                let behind = |item: &M| item.priority() < parcel.priority();
-                let passed =
-                    self.items.iter().rev().take(self.items.len() - urgent).take_while(|item| behind(item)).count();
-                self.items.len() - passed
+                let behind = |item: &&M| item.priority() < parcel.priority();
+                let ordinary = self.items.len() - self.urgent;
+                self.items.len() - self.items.iter().rev().take(ordinary).take_while(behind).count()
             }
         };
-        self.items.make_slot();
         self.items.insert(at, parcel.land());
     }
 
     /// Whether there is no room left, where so many that take room wait elsewhere.
     pub(super) fn is_full(&self, elsewhere: usize) -> bool {
-        !self.closed && self.items.len() - self.urgent as usize + elsewhere >= self.bound.get() as usize
+        !self.closed && self.items.len() - self.urgent + elsewhere >= self.bound.get() as usize
     }
 
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// How many of them are urgent.
-    pub(super) fn urgent(&self) -> u32 {
-        self.urgent
-    }
-
     /// Marks the box as on the list; whether it was not.
-    #[inline(always)]
     pub(super) fn set_ready(&mut self) -> bool {
         !std::mem::replace(&mut self.ready, true)
     }
 
-    /// See [`Mailbox::take`](super::Mailbox::take).
-    #[inline(always)]
-    pub(super) fn take(&mut self, batch: &mut Slots<M>, budget: usize) -> bool {
-        debug_assert!(batch.is_empty());
-        let count = self.items.len();
-        if count > budget || batch.capacity() > LARGE {
-            return self.take_some(batch, budget, |_| true);
+    /// Takes up to `budget` of those that are due, wherever they stand. Whether more wait: then the box stays ready.
+    pub(super) fn take(&mut self, budget: usize, due: impl Fn(&M) -> bool, mut to: impl FnMut(M)) -> bool {
+        let mut left = VecDeque::new();
+        let (mut taken, urgent) = (0, std::mem::take(&mut self.urgent));
+        for (at, item) in self.items.drain(..).enumerate() {
+            if taken < budget && due(&item) {
+                taken += 1;
+                to(item);
+            } else {
+                self.urgent += usize::from(at < urgent);
+                left.push_back(item);
+            }
         }
-        std::mem::swap(&mut self.items, batch);
-        self.urgent = 0;
-        self.ready = false;
-        false
-    }
-
-    /// Takes up to `budget` of those that are due, wherever they stand.
-    #[cold]
-    pub(super) fn take_some(&mut self, batch: &mut Slots<M>, budget: usize, due: impl Fn(&M) -> bool) -> bool {
-        debug_assert!(batch.is_empty());
-        batch.shrink_to(LARGE);
-        self.items.take_some(batch, budget, due);
-        self.items.shrink_to(LARGE);
-        self.urgent -= batch.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
+        self.items.append(&mut left);
+        if self.items.capacity() > LARGE {
+            self.items.shrink_to(LARGE);
+        }
         self.ready = !self.items.is_empty();
         self.ready
     }
 
-    /// See [`Mailbox::give_back`](super::Mailbox::give_back).
-    #[cold]
-    pub(super) fn give_back(&mut self, batch: &mut Slots<M>) {
+    /// Puts back what was taken, before what has come in since.
+    pub(super) fn give_back(&mut self, items: impl IntoIterator<Item = M>) {
+        let mut all: VecDeque<M> = items.into_iter().collect();
+        all.append(&mut self.items);
+        self.items = all;
         let order = self.order;
-        self.items.put_back(batch, |item| match (item.rank(), order) {
+        self.items.make_contiguous().sort_by_key(|item| match (item.rank(), order) {
             (Rank::Urgent, _) => None,
             (_, Order::Fifo) => Some(Reverse(0)),
             (_, Order::Priority) => Some(Reverse(item.priority())),
         });
-        self.urgent = self.items.iter().filter(|item| item.rank() == Rank::Urgent).count() as u32;
+        self.urgent = self.items.iter().filter(|item| item.rank() == Rank::Urgent).count();
     }
 }
 

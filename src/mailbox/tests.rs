@@ -69,6 +69,8 @@ enum Step {
     TakeOdd,
     /// Puts so many back that were taken, when another has come in, if the flag says so.
     GiveBack(usize, bool),
+    /// Who has the box is not to read: in the middle of a round, or outside of it.
+    Shelve(bool),
     /// The head looks at the list by which others tell it.
     Sort,
     Close,
@@ -85,6 +87,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::TakeOdd),
         1 => (0..6_usize, any::<bool>()).prop_map(|(budget, push)| Step::GiveBack(budget, push)),
         2 => Just(Step::Sort),
+        1 => any::<bool>().prop_map(Step::Shelve),
         1 => Just(Step::Close),
         2 => Just(Step::Open),
     ]
@@ -194,13 +197,15 @@ impl Model {
 
 struct Trial {
     mailbox: Mailbox<Note>,
-    owner: Owner,
+    bag: RefCell<Bag<Note>>,
+    /// Where its mail lies in a round.
+    sack: Sack<Note>,
     model: Model,
     drops: Rc<RefCell<Vec<u32>>>,
     /// On the list of its head.
     ready: bool,
-    /// Mail that others have written since the head looked, where it looks at all.
-    inbox: usize,
+    /// Others have said that they have written, where the head looks at all.
+    told: bool,
     /// On the list by which others tell the head.
     announced: bool,
     last_of_sender: [usize; 3],
@@ -216,7 +221,7 @@ impl Trial {
         let drops = Rc::clone(&self.drops);
         let result = self.mailbox.push(
             note,
-            (!abroad).then_some(&self.owner),
+            (!abroad).then(|| (self.bag.borrow_mut(), Entity::PLACEHOLDER)),
             || woken.set(true),
             |why, note| {
                 assert_eq!(drops.borrow()[note.number], 0, "not dropped under the lock");
@@ -228,12 +233,13 @@ impl Trial {
             *refusal
         });
         assert_eq!(fate, self.model.push(number, subject, priority, rank));
+        let woken = woken.get() || !std::mem::take(&mut self.bag.borrow_mut().ready).is_empty();
         let whole = self.is_whole();
-        let was_ready = if abroad && !whole { self.inbox > 0 } else { self.ready };
-        assert_eq!(woken.get(), !was_ready && result.is_ok(), "woken exactly when it was idle");
-        self.inbox = if abroad && !whole { self.inbox + usize::from(result.is_ok()) } else { 0 };
-        self.ready |= woken.get() && (whole || !abroad);
-        self.announced |= woken.get() && abroad;
+        let was_ready = if abroad && !whole { self.told } else { self.ready };
+        assert_eq!(woken, !was_ready && result.is_ok(), "woken exactly when it was idle");
+        self.told = abroad && !whole && (self.told || result.is_ok());
+        self.ready |= woken && (whole || !abroad);
+        self.announced |= woken && abroad;
         let gone = result.is_err() || matches!(fate, Ok(Some((Dropped::Newest, _))));
         drop(result);
         assert_eq!(self.drops.borrow()[number], u32::from(gone));
@@ -247,15 +253,31 @@ impl Trial {
         self.model.overflow != Overflow::Reject || self.model.order != Order::Fifo
     }
 
-    fn check(&mut self, batch: &Slots<Note>, expected: &[usize], more: bool) {
-        assert_eq!(batch.iter().map(|note| note.number).collect::<Vec<_>>(), expected);
+    /// A round begins: what lay in the bag lies in the sack.
+    fn begin(&mut self) {
+        self.sack.recover();
+        std::mem::swap(&mut self.bag.get_mut().sack, &mut self.sack);
+    }
+
+    /// All that is taken in one round.
+    fn take(&mut self, budget: usize) -> (Vec<Note>, bool) {
+        self.begin();
+        let budget = u32::try_from(budget).unwrap_or(u32::MAX);
+        let (chain, more) = self.mailbox.take(&mut self.sack, budget, || self.bag.borrow_mut());
+        let taken = self.sack.take_all(chain).collect();
+        self.sack.reset();
+        (self.ready, self.told) = (more, false);
+        (taken, more)
+    }
+
+    fn check(&self, taken: &[Note], expected: &[usize], more: bool) {
+        assert_eq!(taken.iter().map(|note| note.number).collect::<Vec<_>>(), expected);
         assert_eq!(more, !self.model.waiting.is_empty());
-        (self.ready, self.inbox) = (more, 0);
     }
 
     /// Without privileges, what one sender sent arrives in the order of sending.
-    fn check_fifo(&mut self, batch: &Slots<Note>) {
-        for note in batch.iter().filter(|note| note.rank != Rank::Urgent) {
+    fn check_fifo(&mut self, taken: &[Note]) {
+        for note in taken.iter().filter(|note| note.rank != Rank::Urgent) {
             let last = &mut self.last_of_sender[usize::from(note.sender)];
             assert!(note.number >= *last, "FIFO of sender {}", note.sender);
             *last = note.number;
@@ -263,59 +285,67 @@ impl Trial {
     }
 
     fn run(&mut self, step: &Step) {
-        let mut batch = Slots::new();
         match *step {
             Step::Push { sender, subject, priority, rank, abroad } => {
                 self.push(sender, subject, priority, rank, abroad)
             }
             Step::Take(budget) => {
-                let more = self.mailbox.take(&mut batch, budget, &self.owner);
+                let (taken, more) = self.take(budget);
                 let expected = self.model.take(budget, |_| true);
-                self.check(&batch, &expected, more);
+                self.check(&taken, &expected, more);
                 // KeepLatest lets a mail take an earlier place: that is its point.
                 if self.model.order == Order::Fifo && self.model.overflow != Overflow::KeepLatest {
-                    self.check_fifo(&batch);
+                    self.check_fifo(&taken);
                 }
             }
             Step::TakeOdd => {
-                let more = self.mailbox.take_due(&mut batch, |note| note.number % 2 == 1, &self.owner);
+                self.begin();
+                let is_odd = |note: &Note| note.number % 2 == 1;
+                let (chain, more) = self.mailbox.take_due(&mut self.sack, u32::MAX, is_odd, || self.bag.borrow_mut());
+                let taken: Vec<_> = self.sack.take_all(chain).collect();
+                (self.ready, self.told) = (more, false);
                 let expected = self.model.take(usize::MAX, |number| number % 2 == 1);
-                self.check(&batch, &expected, more);
+                self.check(&taken, &expected, more);
                 self.last_of_sender = [0; 3];
+            }
+            Step::Shelve(in_round) => {
+                if in_round {
+                    self.begin();
+                }
+                let sack = if in_round { &mut self.sack } else { &mut self.bag.get_mut().sack };
+                self.mailbox.shelve(Vec::new(), sack);
             }
             Step::Sort => {
                 if std::mem::take(&mut self.announced) && !self.is_whole() {
-                    assert_eq!(self.mailbox.is_announced(&self.owner), !self.ready);
+                    assert_eq!(self.mailbox.is_announced(), !self.ready);
                     self.ready = true;
                 }
             }
             Step::GiveBack(budget, push) => {
-                (self.ready, self.inbox) = (self.mailbox.take(&mut batch, budget, &self.owner), 0);
+                let (batch, _) = self.take(budget);
                 let taken = self.model.take_whole(budget);
                 // Twice the same subject is possible only here: which of them goes first is no part of the promise.
                 if push && self.model.overflow != Overflow::KeepLatest {
                     self.push(0, 0, 0, Rank::Ordinary, budget % 2 == 0);
                     self.push(1, 1, 1, Rank::Urgent, budget % 3 == 0);
                 }
-                let woken = self.mailbox.give_back(&mut batch, &self.owner);
+                let woken = self.mailbox.give_back(batch, &mut self.bag.get_mut().sack);
                 assert_eq!(woken, !self.ready && !taken.is_empty(), "listed exactly when it was idle");
-                assert!(batch.is_empty());
                 self.ready |= woken;
-                self.inbox *= usize::from(taken.is_empty());
                 self.model.give_back(taken);
             }
             Step::Close => {
-                let left = self.mailbox.close(&self.owner);
-                let mut numbers: Vec<_> = left.map(|note| note.number).collect();
+                let left = self.mailbox.close(&mut self.bag.get_mut().sack);
+                let mut numbers: Vec<_> = left.iter().map(|note| note.number).collect();
                 numbers.sort_unstable();
                 let mut expected: Vec<_> = self.model.waiting.drain(..).map(|it| it.0).collect();
                 expected.sort_unstable();
                 assert_eq!(numbers, expected);
                 self.model.count.returned += numbers.len() as u64;
-                (self.model.closed, self.ready, self.inbox) = (true, false, 0);
+                (self.model.closed, self.ready, self.told) = (true, false, false);
             }
             Step::Open => {
-                self.mailbox.open(&self.owner);
+                self.mailbox.open();
                 self.model.closed = false;
             }
         }
@@ -339,10 +369,10 @@ proptest! {
         let model = Model {
             waiting: Vec::new(), bound: bound as usize, overflow, order, closed: false, count: MailCount::default(),
         };
-        let owner = Owner::default();
-        let mailbox = Mailbox::new(NonZeroU32::new(bound).unwrap(), overflow, order, &owner);
+        let mailbox = Mailbox::new(NonZeroU32::new(bound).unwrap(), overflow, order);
         let mut trial = Trial {
-            mailbox, owner, model, drops, inbox: 0, ready: false, announced: false, last_of_sender: [0; 3],
+            mailbox, bag: RefCell::default(), sack: Sack::default(), model, drops,
+            told: false, ready: false, announced: false, last_of_sender: [0; 3],
         };
         for step in &steps {
             trial.run(step);
@@ -354,12 +384,6 @@ proptest! {
 }
 
 #[test]
-fn an_idle_box_is_small_and_grows_one_slot_first() {
-    assert!(size_of::<Mailbox<[u64; 12]>>() <= 112, "{}", size_of::<Mailbox<[u64; 12]>>());
-    let owner = Owner::default();
-    let mailbox = Mailbox::new(NonZeroU32::new(50).unwrap(), Overflow::Reject, Order::Fifo, &owner);
-    mailbox.push(threads::Plain { sender: 0, number: 0 }, Some(&owner), || (), |_, _| ()).unwrap();
-    let mut batch = Slots::new();
-    assert!(!mailbox.take(&mut batch, 10, &owner));
-    assert_eq!(batch.capacity(), 1);
+fn an_idle_box_is_small() {
+    assert!(size_of::<Mailbox<[u64; 12]>>() <= 72, "{}", size_of::<Mailbox<[u64; 12]>>());
 }

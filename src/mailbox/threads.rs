@@ -1,6 +1,7 @@
 //! Many threads at one mailbox: for real here, in every order under loom below.
 
 use super::*;
+use std::cell::RefCell;
 
 /// The least that can be mailed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,8 +40,23 @@ impl Parcel for Plain {
     }
 }
 
-fn mailbox(size: u32, overflow: Overflow, owner: &Owner) -> Mailbox<Plain> {
-    Mailbox::new(NonZeroU32::new(size).unwrap(), overflow, Order::Fifo, owner)
+/// What a head has for its boxes: a bag for each, and a sack for the mail that it reads.
+type Bags = Vec<RefCell<Bag<Plain>>>;
+
+fn push(mailbox: &Mailbox<Plain>, plain: Plain, bag: Option<&RefCell<Bag<Plain>>>, announce: impl FnOnce()) -> bool {
+    let right = bag.map(|bag| (bag.borrow_mut(), Entity::PLACEHOLDER));
+    mailbox.push(plain, right, announce, |_, _| ()).is_ok()
+}
+
+/// A round of one box.
+fn take(mailbox: &Mailbox<Plain>, budget: u32, bag: &RefCell<Bag<Plain>>) -> (Vec<Plain>, bool) {
+    let mut sack = std::mem::take(&mut bag.borrow_mut().sack);
+    let (chain, more) = mailbox.take(&mut sack, budget, || bag.borrow_mut());
+    (sack.take_all(chain).collect(), more)
+}
+
+fn mailbox(size: u32, overflow: Overflow) -> Mailbox<Plain> {
+    Mailbox::new(NonZeroU32::new(size).unwrap(), overflow, Order::Fifo)
 }
 
 #[cfg(not(loom_model))]
@@ -76,38 +92,38 @@ mod real {
     }
 
     /// What the head itself sends to its boxes, between two visits.
-    fn send_home(boxes: &[Mailbox<Plain>], tally: &Tally, owner: &Owner, round: usize) {
+    fn send_home(boxes: &[Mailbox<Plain>], tally: &Tally, bags: &Bags, round: usize) {
         for (at, mailbox) in boxes.iter().enumerate() {
+            let right = (bags[at].borrow_mut(), Entity::PLACEHOLDER);
             let lost = |_, _| {
                 tally.lost.fetch_add(1, Relaxed);
             };
-            if mailbox.push(Plain { sender: HEAD, number: round * BOXES + at }, Some(owner), || (), lost).is_err() {
+            if mailbox.push(Plain { sender: HEAD, number: round * BOXES + at }, Some(right), || (), lost).is_err() {
                 tally.refused.fetch_add(1, Relaxed);
             }
         }
     }
 
     /// Empties all boxes once, and closes and opens one; what each sender sent to one box must come in order.
-    fn drain(boxes: &[Mailbox<Plain>], tally: &Tally, last: &mut [[usize; SENDERS + 1]], round: usize, owner: &Owner) {
-        let mut batch = Slots::new();
-        for (mailbox, last) in boxes.iter().zip(last) {
-            mailbox.take(&mut batch, 3 + round % 5, owner);
-            for plain in batch.drain() {
+    fn drain(boxes: &[Mailbox<Plain>], tally: &Tally, last: &mut [[usize; SENDERS + 1]], round: usize, bags: &Bags) {
+        for ((mailbox, last), bag) in boxes.iter().zip(last).zip(bags) {
+            for plain in take(mailbox, 3 + round as u32 % 5, bag).0 {
                 assert!(plain.number >= last[plain.sender], "FIFO");
                 last[plain.sender] = plain.number;
                 tally.found.fetch_add(1, Relaxed);
             }
         }
         let restarted = &boxes[round % BOXES];
-        tally.found.fetch_add(restarted.close(owner).count(), Relaxed);
-        restarted.open(owner);
+        let left = restarted.close(&mut bags[round % BOXES].borrow_mut().sack);
+        tally.found.fetch_add(left.len(), Relaxed);
+        restarted.open();
     }
 
     #[test]
     fn every_mail_of_four_threads_is_accounted_for() {
         let policies = [Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest];
-        let owner = Owner::default();
-        let new = |i: usize| mailbox(1 + i as u32 % 7, policies[i % policies.len()], &owner);
+        let bags: Bags = (0..BOXES).map(|_| RefCell::default()).collect();
+        let new = |i: usize| mailbox(1 + i as u32 % 7, policies[i % policies.len()]);
         let boxes: Vec<_> = (0..BOXES).map(new).collect();
         let (tally, mut last, mut round) = (Tally::default(), vec![[0; SENDERS + 1]; BOXES], 0);
         thread::scope(|scope| {
@@ -120,12 +136,13 @@ mod real {
                 })
                 .collect();
             while senders.iter().any(|sender| !sender.is_finished()) {
-                send_home(&boxes, &tally, &owner, round);
-                drain(&boxes, &tally, &mut last, round, &owner);
+                send_home(&boxes, &tally, &bags, round);
+                drain(&boxes, &tally, &mut last, round, &bags);
                 round += 1;
             }
         });
-        tally.found.fetch_add(boxes.iter().map(|mailbox| mailbox.close(&owner).count()).sum(), Relaxed);
+        let left = boxes.iter().zip(&bags).map(|(mailbox, bag)| mailbox.close(&mut bag.borrow_mut().sack).len());
+        tally.found.fetch_add(left.sum(), Relaxed);
         let Tally { refused, lost, found } = tally;
         let sent = SENDERS * EACH + round * BOXES;
         assert_eq!(refused.into_inner() + lost.into_inner() + found.into_inner(), sent);
@@ -136,18 +153,17 @@ mod real {
 
     #[test]
     fn a_waiting_sender_goes_on_when_there_is_room() {
-        let owner = Owner::default();
-        let mailbox = mailbox(1, Overflow::Block(Duration::from_secs(60)), &owner);
+        let (mailbox, bag) = (mailbox(1, Overflow::Block(Duration::from_secs(60))), RefCell::default());
         let far = std::time::Instant::now() + Duration::from_secs(60);
-        mailbox.push(Plain { sender: 0, number: 0 }, None, || (), |_, _| ()).unwrap();
+        assert!(push(&mailbox, Plain { sender: 0, number: 0 }, None, || ()));
         assert!(!mailbox.wait_for_room(std::time::Instant::now()), "full, and no time to wait");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
-            mailbox.take(&mut Slots::new(), 1, &owner);
+            assert_eq!(take(&mailbox, 1, &bag).0.len(), 1);
             assert!(waiter.join().unwrap());
-            mailbox.push(Plain { sender: 0, number: 1 }, None, || (), |_, _| ()).unwrap();
+            assert!(push(&mailbox, Plain { sender: 0, number: 1 }, None, || ()));
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
-            assert_eq!(mailbox.close(&owner).count(), 1);
+            assert_eq!(mailbox.close(&mut Sack::default()).len(), 1);
             assert!(waiter.join().unwrap(), "a closed box is not waited for");
         });
     }
@@ -165,14 +181,13 @@ mod loom {
         let wake = || {
             wakes.fetch_add(1, SeqCst);
         };
-        mailbox.push(Plain { sender, number: 0 }, None, wake, |_, _| ()).is_ok()
+        push(mailbox, Plain { sender, number: 0 }, None, wake)
     }
 
     /// Two others send to a box of one, while its head sends and reads.
     fn no_wake_is_lost(overflow: Overflow) {
         crate::sync::model(move || {
-            let owner = Owner::default();
-            let mailbox = Arc::new(mailbox(1, overflow, &owner));
+            let (mailbox, bag) = (Arc::new(mailbox(1, overflow)), RefCell::default());
             let [wakes, refused] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
             let senders = [0, 1].map(|sender| {
                 let (mailbox, wakes, refused) = (Arc::clone(&mailbox), Arc::clone(&wakes), Arc::clone(&refused));
@@ -182,24 +197,26 @@ mod loom {
                     }
                 })
             });
-            let (mut batch, mut found, mut listed) = (Slots::new(), 0, false);
-            let own = mailbox.push(Plain { sender: 2, number: 0 }, Some(&owner), || listed = true, |_, _| ());
-            refused.fetch_add(usize::from(own.is_err()), SeqCst);
-            let mut visit = |listed: &mut bool| {
+            let mut found = 0;
+            let own = push(&mailbox, Plain { sender: 2, number: 0 }, Some(&bag), || ());
+            refused.fetch_add(usize::from(!own), SeqCst);
+            let mut visit = || {
+                let mut listed = !std::mem::take(&mut bag.borrow_mut().ready).is_empty();
                 // A mailman comes only when called.
                 if wakes.swap(0, SeqCst) > 0 {
-                    *listed |= mailbox.is_announced(&owner);
+                    listed |= mailbox.is_announced();
                 }
-                if std::mem::take(listed) {
-                    assert!(!mailbox.take(&mut batch, 8, &owner));
-                    found += batch.drain().count();
+                if listed {
+                    let (taken, more) = take(&mailbox, 8, &bag);
+                    assert!(!more);
+                    found += taken.len();
                 }
             };
-            visit(&mut listed);
+            visit();
             for sender in senders {
                 sender.join().unwrap();
             }
-            visit(&mut listed);
+            visit();
             assert_eq!(mailbox.count().waiting, 0);
             assert_eq!(found + refused.load(SeqCst), 3);
         });
@@ -218,16 +235,14 @@ mod loom {
     #[test]
     fn what_is_sent_while_it_closes_is_refused_or_returned() {
         ::loom::model(|| {
-            let owner = Owner::default();
-            let mailbox = Arc::new(mailbox(2, Overflow::Reject, &owner));
+            let mailbox = Arc::new(mailbox(2, Overflow::Reject));
             let sender = thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
                 move || {
-                    let push = |number| mailbox.push(Plain { sender: 0, number }, None, || (), |_, _| ());
-                    (0..2).filter(|number| push(*number).is_ok()).count()
+                    (0..2).filter(|number| push(&mailbox, Plain { sender: 0, number: *number }, None, || ())).count()
                 }
             });
-            let returned = mailbox.close(&owner).count();
+            let returned = mailbox.close(&mut Sack::default()).len();
             assert_eq!(returned, sender.join().unwrap());
         });
     }
@@ -236,39 +251,34 @@ mod loom {
     #[test]
     fn what_was_sent_first_is_read_first() {
         ::loom::model(|| {
-            let owner = Owner::default();
-            let mailbox = Arc::new(mailbox(8, Overflow::Reject, &owner));
-            let own = |number| mailbox.push(Plain { sender: 0, number }, Some(&owner), || (), |_, _| ()).is_ok();
+            let (mailbox, bag) = (Arc::new(mailbox(8, Overflow::Reject)), RefCell::default());
+            let own = |number| push(&mailbox, Plain { sender: 0, number }, Some(&bag), || ());
             assert!(own(0));
             let sender = thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
-                move || mailbox.push(Plain { sender: 1, number: 1 }, None, || (), |_, _| ()).is_ok()
+                move || push(&mailbox, Plain { sender: 1, number: 1 }, None, || ())
             });
             assert!(sender.join().unwrap() && own(2));
-            let mut batch = Slots::new();
-            mailbox.take(&mut batch, 8, &owner);
-            assert!(batch.iter().map(|plain| plain.number).eq(0..3));
+            assert!(take(&mailbox, 8, &bag).0.iter().map(|plain| plain.number).eq(0..3));
         });
     }
 
     #[test]
     fn a_sender_that_waits_for_room_gets_it() {
         ::loom::model(|| {
-            let owner = Owner::default();
-            let mailbox = Arc::new(mailbox(1, Overflow::Block(Duration::MAX), &owner));
-            mailbox.push(Plain { sender: 0, number: 0 }, None, || (), |_, _| ()).unwrap();
+            let (mailbox, bag) = (Arc::new(mailbox(1, Overflow::Block(Duration::MAX))), RefCell::default());
+            assert!(push(&mailbox, Plain { sender: 0, number: 0 }, None, || ()));
             let sender = thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
                 move || {
                     assert!(mailbox.wait_for_room(std::time::Instant::now()));
-                    mailbox.push(Plain { sender: 1, number: 0 }, None, || (), |_, _| ()).unwrap();
+                    assert!(push(&mailbox, Plain { sender: 1, number: 0 }, None, || ()));
                 }
             });
-            let mut batch = Slots::new();
-            assert!(!mailbox.take(&mut batch, 8, &owner), "it can't be full with two");
-            assert_eq!(batch.drain().count(), 1);
+            let (taken, more) = take(&mailbox, 8, &bag);
+            assert!(taken.len() == 1 && !more, "it can't be full with two");
             sender.join().unwrap();
-            assert_eq!(mailbox.close(&owner).count(), 1);
+            assert_eq!(mailbox.close(&mut Sack::default()).len(), 1);
         });
     }
 }

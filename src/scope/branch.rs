@@ -10,7 +10,7 @@ use crate::control::{Control, DeadLetter};
 use crate::draft::{Content, Draft, Stamp};
 use crate::id::Ids;
 use crate::mail::Mail;
-use crate::mailbox::{Parcel, Rank, Refusal};
+use crate::mailbox::{Bag, Parcel, Rank, Refusal};
 use crate::party::Party;
 use crate::post::Address;
 use crate::process::{Process, Vitals};
@@ -109,17 +109,17 @@ impl Scope {
     pub(crate) fn branch_off(&self) -> Lent {
         let scope = Self::new(self.control.clone(), self.link.clone(), self.global_frequency);
         scope.started.set(self.started.get());
-        Lent::new(Self { branch: Some(Box::default()), owner: None, holder: self.link.add_holder(), ..scope })
+        Lent::new(Self { branch: Some(Box::default()), holder: self.link.add_holder(), ..scope })
     }
 
     /// Gives a branch what the lives of one lane look at.
     pub(crate) fn prepare(&self, branch: &Self, lane: u32) {
         branch.beat.follow(&self.beat);
         let (lane, lanes) = (lane as usize, self.lanes.borrow());
-        let (mut known, mut ready) = (branch.lanes.borrow_mut(), branch.ready.borrow_mut());
+        let (mut known, mut bags) = (branch.lanes.borrow_mut(), branch.bags.borrow_mut());
         if known.len() <= lane {
             known.resize(lane + 1, lanes[lane]);
-            ready.resize_with(lane + 1, Vec::new);
+            bags.resize_with(lane + 1, Bag::default);
         }
         known[lane] = lanes[lane];
         let (groups, mut known) = (self.groups.borrow(), branch.groups.borrow_mut());
@@ -140,8 +140,8 @@ impl Scope {
 
     /// Merges what lies in a branch of one lane, but for its errands.
     pub(crate) fn merge(&self, branch: &Self, lane: u32) {
-        if let Some(ready) = branch.ready.borrow_mut().get_mut(lane as usize) {
-            self.ready.borrow_mut()[lane as usize].append(ready);
+        if let Some(bag) = branch.bags.borrow_mut().get_mut(lane as usize) {
+            self.bag(lane).ready.append(&mut bag.ready);
         }
         let flagged = branch.lanes.borrow_mut().get_mut(lane as usize).map(|lane| std::mem::take(&mut lane.flagged));
         if flagged == Some(true) {
@@ -181,9 +181,8 @@ impl Scope {
     }
 
     fn put(&self, address: &Address, mail: Mail) {
-        let wake = || self.wake(&address.0);
-        let owner = self.owner_of(&address.0);
-        let pushed = address.0.mailbox.push(Landed(mail), owner, wake, |why, mail| self.lost(mail, why));
+        let (right, announce) = (self.right_to(&address.0), || self.announce(&address.0));
+        let pushed = address.0.mailbox.push(Landed(mail), right, announce, |why, mail| self.lost(mail, why));
         if let Err((refusal, Landed(mail))) = pushed {
             let (why, reason) = match refusal {
                 Refusal::Full => (DeadLetter::Full, "its mailbox was full"),

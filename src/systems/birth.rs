@@ -7,7 +7,7 @@ use crate::key::OnHead;
 use crate::lifecycle::{self, Autostart, BoundShutdown, Depends, DependsError, Node};
 use crate::link::{Link, UnknownHead};
 use crate::mail::Mail;
-use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow};
+use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow, Sack};
 use crate::post::{Address, Record};
 use crate::process::{Process, Vitals, short_name};
 use crate::renewal::Renewal;
@@ -286,6 +286,7 @@ fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Mark),
             post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
         };
         let lane = lane_of(scope, group, kind);
+        address.0.lane.store(lane, Relaxed);
         let vitals = Vitals::new(address, lane, scope.now());
         scope.mind(lane);
         Ok((vitals, scope.mark(lane)))
@@ -303,7 +304,7 @@ fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refu
     let mailbox = mailbox_of(slot, scope)?;
     if slot.get::<Autostart>().is_some_and(|autostart| !autostart.0) {
         // Empty: nobody knows of it so far.
-        drop(mailbox.close(scope.owner()));
+        drop(mailbox.close(&mut Sack::default()));
     }
     let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
     scope.control.has_unbound.fetch_or(!bound, Relaxed);
@@ -325,5 +326,5 @@ fn mailbox_of(slot: &EntityMut<'_>, scope: &Scope) -> Result<Mailbox<Mail>, Mail
     let size = slot.get::<MailboxSize>().or(default).copied().unwrap_or_default().checked()?;
     let overflow = slot.get::<Overflow>().copied().unwrap_or_default();
     let order = slot.get::<Order>().copied().unwrap_or_default();
-    Ok(Mailbox::new(size, overflow, order, scope.owner()))
+    Ok(Mailbox::new(size, overflow, order))
 }

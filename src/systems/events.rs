@@ -5,7 +5,6 @@ use crate::emitter::Emitter;
 use crate::event::{EmitError, Event};
 use crate::failure::guarded;
 use crate::process::{Flags, Process};
-use crate::send::Office;
 use crate::signal::Signal;
 use crate::subject::Subject;
 use crate::switchboard::Notice;

@@ -67,7 +67,7 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) -> bool {
     let returns = address.0.fate() == Fate::Restart;
     address.0.set_fate(Fate::End);
     address.set_run_level(RunLevel::Buildup);
-    address.0.mailbox.open(scope.owner());
+    address.0.mailbox.open();
     mailman::follow(address, lane, scope);
     let mut flags = Flags::ABSENT;
     if scope.started.get() {

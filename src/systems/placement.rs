@@ -4,6 +4,7 @@ use crate::budget::{Budget, Meter};
 use crate::context::with_vitals;
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
+use crate::mailbox::Bag;
 use crate::process::{Flags, LifeOf, Process, Vitals, short_name};
 use crate::renewal::Renewal;
 use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope};
@@ -59,7 +60,7 @@ pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
     if let Some(lane) = lanes.iter().position(|lane| (lane.group, lane.kind) == (group, kind)) {
         return lane as u32;
     }
-    scope.ready.borrow_mut().push(Vec::new());
+    scope.bags.borrow_mut().push(Bag::default());
     let is_home = lanes.iter().all(|lane| lane.kind != kind);
     lanes.push(Lane { group, kind, is_home, runs: 0, last: 0, before: 0, dear: true, flagged: true });
     let lane = lanes.len() as u32 - 1;

@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::mail::Mail;
-use crate::mailbox::{Mailbox, Slots};
+use crate::mailbox::{Chain, Sack};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use crate::systems::mailman::{read_all, sort};
@@ -14,7 +14,7 @@ use bevy_ecs::world::World;
 use std::cell::Cell;
 
 /// How much mail a process may read in one tick; the rest waits for the next.
-const BUDGET: usize = 1000;
+const BUDGET: u32 = 1000;
 
 /// What the mailman of one lane works with, kept warm from tick to tick.
 ///
@@ -25,10 +25,9 @@ const BUDGET: usize = 1000;
 pub(crate) struct Desk {
     /// Who has mail.
     whom: Vec<Entity>,
-    /// The visits of this round, and behind them spare ones.
+    /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
+    sack: Sack<Mail>,
     visits: Vec<Visit>,
-    /// How many visits.
-    begun: usize,
 }
 
 /// What was in one mailbox when the round began.
@@ -37,18 +36,20 @@ struct Visit {
     /// Which of the tables of its lane it is in, and where in that.
     table: usize,
     row: usize,
-    batch: Slots<Mail>,
+    chain: Chain,
 }
 
 impl Desk {
-    /// Takes over the list of those of a lane who have mail.
+    /// Takes over the bag of a lane.
     #[inline(always)]
     pub(crate) fn open(&mut self, lane: u32, scope: &Scope) {
-        let ready = &mut scope.ready.borrow_mut()[lane as usize];
-        if !ready.is_empty() {
+        let mut bag = scope.bag(lane);
+        if !bag.ready.is_empty() {
             // The last of a lane may have died while it was listed, and nobody been there since to pass it over.
             self.whom.clear();
-            std::mem::swap(ready, &mut self.whom);
+            std::mem::swap(&mut bag.ready, &mut self.whom);
+            self.sack.recover();
+            std::mem::swap(&mut bag.sack, &mut self.sack);
         }
     }
 
@@ -60,122 +61,114 @@ impl Desk {
 
     /// Looks up where those who have mail stand. The dead are passed over.
     pub(crate) fn locate(&mut self, entities: &Entities) {
-        self.begun = 0;
-        for entity in self.whom.drain(..) {
-            if let Ok(place) = entities.get_spawned(entity) {
-                visit(&mut self.visits, self.begun, entity).row = place.table_row.index();
-                self.begun += 1;
-            }
-        }
+        self.visits.clear();
+        self.visits.extend(self.whom.drain(..).filter_map(|entity| {
+            let row = entities.get_spawned(entity).ok()?.table_row.index();
+            Some(Visit { entity, table: 0, row, chain: Chain::EMPTY })
+        }));
     }
 
     /// The whole round in a lane of one process.
     #[inline(always)]
     pub(crate) fn deliver_to<P: Process>(&mut self, only: &mut Rows<'_, P>, scope: &Scope) {
-        if self.take(&only.vitals[0], scope) {
-            read(&mut self.visits[0].batch, only, 0, scope);
+        if let Some(chain) = self.take(&only.vitals[0], scope) {
+            read(chain, &mut self.sack, only, 0, scope);
         }
+        self.sack.reset();
     }
 
     /// Empties the mailbox of the one process of a lane, if it is that which has mail. Not inlined: lanes of one process
     /// are many, and run one after another.
     #[inline(never)]
-    fn take(&mut self, vitals: &Vitals, scope: &Scope) -> bool {
-        let entity = vitals.address.entity();
-        let takes = self.whom.contains(&entity) && may_read_now(vitals, scope);
+    fn take(&mut self, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+        let has_mail = self.whom.contains(&vitals.address.entity());
         self.whom.clear();
-        if takes {
-            empty(&mut visit(&mut self.visits, 0, entity).batch, vitals, scope);
-        }
-        takes
+        if has_mail { empty(&mut self.sack, vitals, scope) } else { None }
     }
 
     /// The whole round in a lane of which these are all tables.
     pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
-        let visits = &mut self.visits[..self.begun];
-        for Visit { entity, table, row, batch } in &mut *visits {
+        for Visit { entity, table, row, chain } in &mut self.visits {
             let found = tables.iter().position(|table| table.holds(*entity, *row));
-            let found = found.filter(|&table| may_read_now(&tables[table].vitals[*row], scope));
-            // Nowhere: it waits, or it has moved to another lane, where it has been listed anew.
-            *table = found.unwrap_or(tables.len());
-            if let Some(table) = found {
-                empty(batch, &tables[table].vitals[*row], scope);
-            }
+            // Nowhere: it has moved to another lane, where it has been listed anew.
+            let taken = found.and_then(|table| empty(&mut self.sack, &tables[table].vitals[*row], scope));
+            *table = if taken.is_some() { found.unwrap_or_default() } else { tables.len() };
+            *chain = taken.unwrap_or(Chain::EMPTY);
         }
-        for Visit { table, row, batch, .. } in visits {
+        for Visit { table, row, chain, .. } in &self.visits {
             if let Some(table) = tables.get_mut(*table) {
-                read(batch, table, *row, scope);
+                read(*chain, &mut self.sack, table, *row, scope);
             }
         }
+        self.sack.reset();
     }
 
     /// The whole round in a lane without tables.
     pub(crate) fn deliver_each<P: Process>(&mut self, rows: &mut QueryState<Row<P>>, world: &mut World, scope: &Scope) {
-        let mut begun = 0;
+        self.visits.clear();
         for entity in self.whom.drain(..) {
             let Ok(row) = rows.get_mut(world, entity) else { continue };
             Rows::with(row, |row| {
-                if may_read_now(&row.vitals[0], scope) {
-                    empty(&mut visit(&mut self.visits, begun, entity).batch, &row.vitals[0], scope);
-                    begun += 1;
+                if let Some(chain) = empty(&mut self.sack, &row.vitals[0], scope) {
+                    self.visits.push(Visit { entity, table: 0, row: 0, chain });
                 }
             });
         }
-        for Visit { entity, batch, .. } in &mut self.visits[..begun] {
+        for Visit { entity, chain, .. } in &self.visits {
             if let Ok(row) = rows.get_mut(world, *entity) {
-                Rows::with(row, |row| read(batch, row, 0, scope));
+                Rows::with(row, |row| read(*chain, &mut self.sack, row, 0, scope));
             }
         }
+        self.sack.reset();
     }
 }
 
-/// A visit to be made, after so many.
+/// Empties the mailbox of one process, unless it may not read now: then its mail is laid aside, and it is looked at again.
 #[inline(always)]
-fn visit(visits: &mut Vec<Visit>, begun: usize, entity: Entity) -> &mut Visit {
-    if visits.len() == begun {
-        visits.push(Visit { entity, table: 0, row: 0, batch: Slots::new() });
+fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+    if !vitals.flags.is_clear() && !may_read(vitals, scope) {
+        lay_aside(sack, vitals, scope);
+        return None;
     }
-    let visit = &mut visits[begun];
-    visit.entity = entity;
-    if !visit.batch.is_empty() {
-        // The drop of a body has panicked in the round before.
-        visit.batch.clear(|_| false);
-    }
-    visit
-}
-
-/// Whether it may read its mail in this round. If not now, it is looked at again.
-#[inline(always)]
-fn may_read_now(vitals: &Vitals, scope: &Scope) -> bool {
-    let may = vitals.flags.is_clear() || may_read(vitals, scope);
-    if !may && !vitals.flags.has(Flags::DYING) {
+    let (mailbox, bag) = (&vitals.address.0.mailbox, || scope.bag(vitals.lane));
+    let (chain, more) = if scope.next_tick {
+        let start = scope.now();
+        let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start, bag);
+        sort(&mut chain, sack);
+        (chain, more)
+    } else {
+        mailbox.take(sack, BUDGET, bag)
+    };
+    if more {
         scope.list_ready(vitals.lane, vitals.address.entity());
     }
-    may
+    Some(chain)
 }
 
-/// Empties the mailbox of one process.
-#[inline(always)]
-fn empty(batch: &mut Slots<Mail>, vitals: &Vitals, scope: &Scope) {
-    let mailbox = &vitals.address.0.mailbox;
-    let more =
-        if scope.next_tick { take_due(mailbox, batch, scope) } else { mailbox.take(batch, BUDGET, scope.owner()) };
-    if more {
+#[cold]
+fn lay_aside(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
+    vitals.address.0.mailbox.shelve(Vec::new(), sack);
+    if !vitals.flags.has(Flags::DYING) {
         scope.list_ready(vitals.lane, vitals.address.entity());
     }
 }
 
 /// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
 #[inline(always)]
-fn read<P: Process>(batch: &mut Slots<Mail>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
+fn read<P: Process>(chain: Chain, sack: &mut Sack<Mail>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
     let vitals = &mut rows.vitals[row];
     if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
-        if vitals.address.0.mailbox.give_back(batch, scope.owner()) {
-            scope.list_ready(vitals.lane, vitals.address.entity());
-        }
-        return;
+        return give_back(chain, sack, vitals, scope);
     }
-    read_all(batch, &mut rows.processes[row], &mut Context::new(vitals, scope, &Cell::new(false)));
+    read_all(chain, sack, &mut rows.processes[row], &mut Context::new(vitals, scope, &Cell::new(false)));
+}
+
+#[cold]
+fn give_back(chain: Chain, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
+    let mut bag = scope.bag(vitals.lane);
+    if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) {
+        bag.ready.push(vitals.address.entity());
+    }
 }
 
 /// The second look at a process with a flag. Nothing runs of one that is paused or may not yet live: its mail waits.
@@ -183,12 +176,4 @@ fn read<P: Process>(batch: &mut Slots<Mail>, rows: &mut Rows<'_, P>, row: usize,
 fn may_read(vitals: &Vitals, scope: &Scope) -> bool {
     let too_early = || vitals.flags.has(Flags::FRESH) && scope.joined_too_late(vitals.address.entity());
     !vitals.flags.has(Flags::DYING.and(Flags::PAUSED)) && !too_early()
-}
-
-/// Takes what was sent before this tick. Whether more waits.
-fn take_due(mailbox: &Mailbox<Mail>, batch: &mut Slots<Mail>, scope: &Scope) -> bool {
-    let start = scope.now();
-    let more = mailbox.take_due(batch, |mail| mail.time < start, scope.owner());
-    sort(batch.filled_mut());
-    more
 }

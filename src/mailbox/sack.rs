@@ -1,0 +1,230 @@
+//! Where a head keeps the mail for the processes of one lane until its next round: one list for all, and a chain through it for
+//! each box. So mail is written and read in the order of memory, an idle box has no memory, and a full one none of its own.
+//!
+//! A round takes the sack as a whole and reads the mail where it lies, while what is sent meanwhile goes to another.
+
+use bevy_ecs::entity::Entity;
+
+/// What waits for the next round of one lane.
+pub(crate) struct Bag<M> {
+    pub(crate) sack: Sack<M>,
+    /// Whose boxes are to be visited.
+    pub(crate) ready: Vec<Entity>,
+}
+
+impl<M> Default for Bag<M> {
+    fn default() -> Self {
+        Self { sack: Sack::default(), ready: Vec::new() }
+    }
+}
+
+/// Items in chains.
+///
+/// Its slots are there, empty, before they are filled: an item is made in its place, where `Vec::push` would be a function of
+/// its own that takes it from other memory, and waits for what was written there to arrive.
+pub(crate) struct Sack<M> {
+    slots: Box<[Slot<M>]>,
+    used: u32,
+    /// For how many rounds most of the slots were not used.
+    spare: u32,
+}
+
+struct Slot<M> {
+    item: Option<M>,
+    /// The one behind it in its chain, or [`NONE`].
+    next: u32,
+}
+
+/// No slot.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// A sack of more slots than this gives some back when most were not used for [`PATIENCE`] rounds.
+const LARGE: usize = 256;
+const PATIENCE: u32 = 1000;
+
+/// Some items of a sack, one behind the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Chain {
+    pub(super) first: u32,
+    pub(super) last: u32,
+    pub(super) count: u32,
+}
+
+impl Chain {
+    pub(crate) const EMPTY: Self = Self { first: NONE, last: NONE, count: 0 };
+}
+
+impl<M> Default for Sack<M> {
+    fn default() -> Self {
+        Self { slots: Box::new([]), used: 0, spare: 0 }
+    }
+}
+
+impl<M> Sack<M> {
+    /// One of its own for these, in this order.
+    pub(crate) fn of(items: Vec<M>) -> (Self, Chain) {
+        let (mut sack, mut chain) = (Self::default(), Chain::EMPTY);
+        items.into_iter().for_each(|item| sack.append(&mut chain, item));
+        (sack, chain)
+    }
+
+    #[inline(always)]
+    pub(super) fn has_slot(&self) -> bool {
+        (self.used as usize) < self.slots.len()
+    }
+
+    /// Sees to it that there is an unused slot.
+    pub(super) fn make_slot(&mut self) {
+        if !self.has_slot() {
+            self.resize(2 * self.slots.len().max(1));
+        }
+    }
+
+    fn resize(&mut self, slots: usize) {
+        let mut list = std::mem::take(&mut self.slots).into_vec();
+        list.reserve_exact(slots.saturating_sub(list.len()));
+        list.resize_with(slots, || Slot { item: None, next: NONE });
+        self.slots = list.into_boxed_slice();
+    }
+
+    /// Puts an item into an unused slot: its number.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[inline(always)]
+    pub(super) fn put(&mut self, item: impl FnOnce() -> M) -> u32 {
+        let at = self.used;
+        let slot = &mut self.slots[at as usize];
+        // Nothing in it has to be dropped: to look would take longer than to write.
+        std::mem::forget(std::mem::replace(&mut slot.item, Some(item())));
+        slot.next = NONE;
+        self.used = at + 1;
+        at
+    }
+
+    /// Hangs a slot behind another.
+    #[inline(always)]
+    pub(super) fn link(&mut self, last: u32, next: u32) {
+        self.slots[last as usize].next = next;
+    }
+
+    /// Puts an item behind the last of a chain.
+    pub(super) fn append(&mut self, chain: &mut Chain, item: M) {
+        self.make_slot();
+        let at = self.put(|| item);
+        self.hang(chain, at);
+    }
+
+    fn hang(&mut self, chain: &mut Chain, at: u32) {
+        self.slots[at as usize].next = NONE;
+        if chain.count == 0 {
+            chain.first = at;
+        } else {
+            self.link(chain.last, at);
+        }
+        chain.last = at;
+        chain.count += 1;
+    }
+
+    /// Puts an item into a chain, behind so many others.
+    pub(super) fn insert(&mut self, chain: &mut Chain, before: u32, item: M) {
+        if before == chain.count {
+            return self.append(chain, item);
+        }
+        self.make_slot();
+        let at = self.put(|| item);
+        if before == 0 {
+            self.link(at, chain.first);
+            chain.first = at;
+        } else {
+            let mut last = chain.first;
+            for _ in 1..before {
+                last = self.next(last);
+            }
+            self.link(at, self.next(last));
+            self.link(last, at);
+        }
+        chain.count += 1;
+    }
+
+    fn next(&self, at: u32) -> u32 {
+        self.slots[at as usize].next
+    }
+
+    /// The item in front of the rest of a chain, and what is behind it. It may have been taken.
+    #[inline(always)]
+    pub(crate) fn front(&mut self, chain: &mut Chain) -> Option<&mut Option<M>> {
+        if chain.count == 0 {
+            return None;
+        }
+        let slot = &mut self.slots[chain.first as usize];
+        chain.first = slot.next;
+        chain.count -= 1;
+        Some(&mut slot.item)
+    }
+
+    /// Takes all items of a chain out.
+    pub(crate) fn take_all(&mut self, mut chain: Chain) -> impl Iterator<Item = M> {
+        std::iter::from_fn(move || self.front(&mut chain).map(Option::take)).flatten()
+    }
+
+    /// Divides a chain: those that are chosen, up to so many, and the rest, which is taken out.
+    pub(super) fn divide(&mut self, mut chain: Chain, count: u32, choice: impl Fn(&M) -> bool) -> (Chain, Vec<M>) {
+        let (mut chosen, mut rest) = (Chain::EMPTY, Vec::new());
+        while chain.count > 0 {
+            let at = chain.first;
+            let Some(item) = self.front(&mut chain) else { break };
+            if chosen.count < count && item.as_ref().is_some_and(&choice) {
+                self.hang(&mut chosen, at);
+            } else {
+                rest.extend(item.take());
+            }
+        }
+        (chosen, rest)
+    }
+
+    /// Sorts a chain by a key, those of one key as they are.
+    pub(crate) fn sort<K: Ord>(&mut self, chain: &mut Chain, key: impl Fn(&M) -> K) {
+        if chain.count > 1 {
+            let mut order: Vec<u32> = std::iter::successors(Some(chain.first), |at| Some(self.next(*at)))
+                .take(chain.count as usize)
+                .collect();
+            order.sort_by_key(|at| self.slots[*at as usize].item.as_ref().map(&key));
+            *chain = Chain::EMPTY;
+            order.into_iter().for_each(|at| self.hang(chain, at));
+        }
+    }
+
+    /// Nothing is used any more: what was in it has been taken, or need not be dropped.
+    #[inline(always)]
+    pub(crate) fn reset(&mut self) {
+        if self.slots.len() > LARGE {
+            self.mind_spare();
+        }
+        self.used = 0;
+    }
+
+    #[inline(never)]
+    fn mind_spare(&mut self) {
+        let used = self.used as usize;
+        self.spare = if 4 * used < self.slots.len() { self.spare + 1 } else { 0 };
+        if self.spare == PATIENCE {
+            self.spare = 0;
+            self.resize((2 * used).max(LARGE));
+        }
+    }
+
+    /// Drops what a round that has panicked has left.
+    #[inline(always)]
+    pub(crate) fn recover(&mut self) {
+        if self.used > 0 {
+            self.drop_all();
+        }
+    }
+
+    #[cold]
+    fn drop_all(&mut self) {
+        let used = std::mem::take(&mut self.used) as usize;
+        self.slots[..used].iter_mut().for_each(|slot| drop(slot.item.take()));
+    }
+}

@@ -28,11 +28,10 @@ use gate::Gate;
 use home::Home;
 use queue::{Lost, Queue};
 use std::cell::RefMut;
-use std::collections::VecDeque;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 pub use counts::{Dropped, MailCount};
@@ -103,8 +102,8 @@ pub(crate) struct Mailbox<M> {
     home: Home,
     /// What is behind the gate: [`NOTHING`], [`SOME`] or [`ALL`].
     behind: AtomicU8,
-    /// Written and read under the lock of the gate.
-    closed: AtomicBool,
+    /// [`OPEN`], [`AWAY`] or [`CLOSED`]. Written by the head, under the lock of the gate.
+    door: AtomicU8,
     bound: NonZeroU32,
     counts: Counts,
     gate: Mutex<Gate<M>>,
@@ -117,6 +116,13 @@ const SOME: u8 = 1;
 /// The whole queue, always.
 const ALL: u8 = 2;
 
+/// Its process reads.
+const OPEN: u8 = 0;
+/// Its process is yet to be born, or to be born again: what comes in waits behind the gate, where it is in nobody's way.
+const AWAY: u8 = 1;
+/// Nothing is let in any more.
+const CLOSED: u8 = 2;
+
 /// What became of a parcel, and whether the box was idle and is ready now.
 type Outcome<M, P> = (Result<Option<Lost<M>>, (Refusal, P)>, bool);
 
@@ -124,12 +130,13 @@ type Outcome<M, P> = (Result<Option<Lost<M>>, (Refusal, P)>, bool);
 pub(crate) type Right<'a, M> = (RefMut<'a, Bag<M>>, Entity);
 
 impl<M: Item> Mailbox<M> {
+    /// Of a process that is yet to be born.
     pub(crate) fn new(bound: NonZeroU32, overflow: Overflow, order: Order) -> Self {
         let is_whole = overflow != Overflow::Reject || order != Order::Fifo;
         Self {
-            home: Home::new(if is_whole { 0 } else { bound.get() }),
+            home: Home::default(),
             behind: AtomicU8::new(if is_whole { ALL } else { NOTHING }),
-            closed: AtomicBool::new(false),
+            door: AtomicU8::new(AWAY),
             counts: Counts::default(),
             bound,
             gate: Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() }),
@@ -142,7 +149,12 @@ impl<M: Item> Mailbox<M> {
     }
 
     fn is_closed(&self) -> bool {
-        self.closed.load(Relaxed)
+        self.door.load(Relaxed) == CLOSED
+    }
+
+    /// Whether the head reaches what waits without the gate.
+    fn is_at_home(&self) -> bool {
+        !self.is_behind(ALL) && self.door.load(Relaxed) != AWAY
     }
 
     /// Takes a parcel in, or hands it back. If the box was idle and is ready now, it is listed in the bag, or `announce` is
@@ -186,7 +198,7 @@ impl<M: Item> Mailbox<M> {
         let outcome = match right {
             Some((mut bag, entity)) => {
                 let (outcome, idle) =
-                    if self.is_behind(ALL) { self.push_behind(parcel) } else { self.push_home(parcel, &mut bag) };
+                    if self.is_at_home() { self.push_home(parcel, &mut bag) } else { self.push_behind(parcel) };
                 if idle {
                     bag.ready.push(entity);
                 }
@@ -246,36 +258,26 @@ impl<M: Item> Mailbox<M> {
 
     /// The own head takes over what others have written, into the sack in which its chain is.
     fn take_over(&self, sack: &mut Sack<M>) {
-        for item in self.fetch() {
-            self.home.place(item, sack);
+        if self.is_behind(SOME) {
+            self.empty(&mut self.gate.lock(), sack);
         }
     }
 
-    /// What the head has not seen.
-    fn fetch(&self) -> VecDeque<M> {
-        if !self.is_behind(SOME) {
-            return VecDeque::new();
-        }
-        let mut gate = self.gate.lock();
+    fn empty(&self, gate: &mut Gate<M>, sack: &mut Sack<M>) {
         self.behind.store(NOTHING, Relaxed);
-        gate.known_queue().map(Queue::take_all).unwrap_or_default()
+        if let Some(queue) = gate.known_queue() {
+            queue.drain().for_each(|item| self.home.place(item, sack));
+            queue.trim();
+        }
     }
 
-    /// Hands over what waits, in order of delivery, up to `budget`. The chain is in this sack, in which it stays; what is left
-    /// goes to the bag that `bag` gives. Whether more wait: then the box stays ready, and it is the caller who lists it again.
+    /// Hands over what waits, in order of delivery, up to `budget`. The chain is in this sack, in which it stays. Whether more
+    /// wait: then the box stays ready, and it is the caller who lists it again.
     #[inline(always)]
-    pub(crate) fn take<'b>(
-        &self,
-        sack: &mut Sack<M>,
-        budget: u32,
-        bag: impl FnOnce() -> RefMut<'b, Bag<M>>,
-    ) -> (Chain, bool)
-    where
-        M: 'b,
-    {
+    pub(crate) fn take(&self, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
         let waiting = self.home.waiting();
         if waiting > budget || !self.is_behind(NOTHING) {
-            return self.take_due(sack, budget, |_| true, bag);
+            return self.take_due(sack, budget, |_| true);
         }
         self.home.set_ready(false);
         self.counts.deliver(waiting);
@@ -284,26 +286,18 @@ impl<M: Item> Mailbox<M> {
 
     /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
     #[inline(never)]
-    pub(crate) fn take_due<'b>(
-        &self,
-        sack: &mut Sack<M>,
-        budget: u32,
-        due: impl Fn(&M) -> bool,
-        bag: impl FnOnce() -> RefMut<'b, Bag<M>>,
-    ) -> (Chain, bool)
-    where
-        M: 'b,
-    {
+    pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
         let (chain, more) = if self.is_behind(ALL) {
             self.take_behind(sack, budget, due)
         } else {
-            self.take_over(sack);
-            let (chain, rest) = sack.divide(self.home.release(), budget, due);
-            let more = !rest.is_empty();
-            if more {
-                let bag = &mut *bag();
-                rest.into_iter().for_each(|item| self.home.place(item, &mut bag.sack));
-            }
+            // Locked all the while: what is left here is older than what others write next.
+            let mut gate = self.gate.lock();
+            self.empty(&mut gate, sack);
+            // It waits behind the gate: so a box that is visited twice in one round has nothing in a sack any more.
+            let leave = |item| gate.queue(self.bound, self.is_closed()).put(item);
+            let chain = sack.divide(self.home.release(), budget, due, leave);
+            let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
+            self.behind.store(if more { SOME } else { NOTHING }, Relaxed);
             self.home.set_ready(more);
             (chain, more)
         };
@@ -330,9 +324,14 @@ impl<M: Item> Mailbox<M> {
         self.take_over(sack);
         let mut all: Vec<M> = sack.take_all(self.home.release()).collect();
         let mut gate = self.gate.lock();
-        self.closed.fetch_or(close, Relaxed);
+        if close {
+            self.door.store(CLOSED, Relaxed);
+        }
         if let Some(queue) = gate.known_queue() {
-            all.extend(if close { queue.close() } else { queue.take_all() });
+            all.extend(queue.drain());
+            if close {
+                queue.close();
+            }
         }
         gate.tell_of_room();
         if self.is_behind(SOME) {
@@ -385,15 +384,26 @@ impl<M: Item> Mailbox<M> {
         left
     }
 
-    /// Opens a closed box again.
+    /// Its process goes away for a while: what waits goes behind the gate, out of this sack, and what comes in, too.
+    pub(crate) fn leave(&self, sack: &mut Sack<M>) {
+        self.shelve(Vec::new(), sack);
+        self.home.set_plain(0);
+        self.let_in(AWAY);
+    }
+
+    /// Its process is there, and reads.
     pub(crate) fn open(&self) {
-        let mut gate = self.gate.lock();
-        self.closed.store(false, Relaxed);
-        if let Some(queue) = gate.known_queue() {
-            queue.open();
-        }
+        self.let_in(OPEN);
         if !self.is_behind(ALL) {
             self.home.set_plain(self.bound.get());
+        }
+    }
+
+    fn let_in(&self, door: u8) {
+        let mut gate = self.gate.lock();
+        self.door.store(door, Relaxed);
+        if let Some(queue) = gate.known_queue() {
+            queue.open();
         }
     }
 

@@ -3,11 +3,12 @@
 //! One thread at a time writes here, that of the head: loads and stores do, and no addition has to be atomic. Others look only
 //! at how much there is.
 
-use super::sack::{Chain, NONE, Sack};
+use super::sack::{Chain, Sack};
 use super::{Item, Rank};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
+#[derive(Default)]
 #[repr(C)]
 pub(super) struct Home {
     /// While fewer than this wait, an ordinary parcel just goes to the end: the bound, or 0 where more has to be thought of.
@@ -22,17 +23,6 @@ pub(super) struct Home {
 }
 
 impl Home {
-    pub(super) fn new(plain: u32) -> Self {
-        Self {
-            plain: AtomicU32::new(plain),
-            first: AtomicU32::new(NONE),
-            last: AtomicU32::new(NONE),
-            waiting: AtomicU32::new(0),
-            urgent: AtomicU32::new(0),
-            ready: AtomicBool::new(false),
-        }
-    }
-
     #[inline(always)]
     pub(super) fn plain(&self) -> u32 {
         self.plain.load(Relaxed)

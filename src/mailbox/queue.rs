@@ -85,17 +85,33 @@ impl<M: Item> Queue<M> {
         self.closed = false;
     }
 
-    /// Lets nothing in any more. What is left comes back.
-    pub(super) fn close(&mut self) -> VecDeque<M> {
+    /// Lets nothing in any more.
+    pub(super) fn close(&mut self) {
         self.closed = true;
-        self.take_all()
     }
 
-    /// Everything, the urgent ones first.
-    pub(super) fn take_all(&mut self) -> VecDeque<M> {
+    /// Takes everything out, the urgent ones first.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = M> {
         self.ready = false;
         self.urgent = 0;
-        std::mem::take(&mut self.items)
+        self.items.drain(..)
+    }
+
+    /// Gives memory back after a flood.
+    pub(super) fn trim(&mut self) {
+        if self.items.capacity() > LARGE {
+            self.items.shrink_to(LARGE);
+        }
+    }
+
+    /// Puts one at its place that has been let in before.
+    pub(super) fn put(&mut self, item: M) {
+        if item.rank() == Rank::Urgent {
+            self.items.insert(self.urgent, item);
+            self.urgent += 1;
+        } else {
+            self.items.push_back(item);
+        }
     }
 
     /// Puts a parcel where it belongs by rank, order and policy, where so many that take room wait elsewhere.
@@ -208,9 +224,7 @@ impl<M: Item> Queue<M> {
             }
         }
         self.items.append(&mut left);
-        if self.items.capacity() > LARGE {
-            self.items.shrink_to(LARGE);
-        }
+        self.trim();
         self.ready = !self.items.is_empty();
         self.ready
     }

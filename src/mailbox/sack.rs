@@ -39,7 +39,7 @@ struct Slot<M> {
 pub(super) const NONE: u32 = u32::MAX;
 
 /// A sack of more slots than this gives some back when most were not used for [`PATIENCE`] rounds.
-const LARGE: usize = 256;
+const LARGE: usize = 64;
 const PATIENCE: u32 = 1000;
 
 /// Some items of a sack, one behind the other.
@@ -168,19 +168,25 @@ impl<M> Sack<M> {
         std::iter::from_fn(move || self.front(&mut chain).map(Option::take)).flatten()
     }
 
-    /// Divides a chain: those that are chosen, up to so many, and the rest, which is taken out.
-    pub(super) fn divide(&mut self, mut chain: Chain, count: u32, choice: impl Fn(&M) -> bool) -> (Chain, Vec<M>) {
-        let (mut chosen, mut rest) = (Chain::EMPTY, Vec::new());
+    /// Those of a chain that are chosen, up to so many. The rest is taken out.
+    pub(super) fn divide(
+        &mut self,
+        mut chain: Chain,
+        count: u32,
+        choice: impl Fn(&M) -> bool,
+        mut rest: impl FnMut(M),
+    ) -> Chain {
+        let mut chosen = Chain::EMPTY;
         while chain.count > 0 {
             let at = chain.first;
             let Some(item) = self.front(&mut chain) else { break };
             if chosen.count < count && item.as_ref().is_some_and(&choice) {
                 self.hang(&mut chosen, at);
             } else {
-                rest.extend(item.take());
+                item.take().into_iter().for_each(&mut rest);
             }
         }
-        (chosen, rest)
+        chosen
     }
 
     /// Sorts a chain by a key, those of one key as they are.
@@ -195,7 +201,7 @@ impl<M> Sack<M> {
         }
     }
 
-    /// Nothing is used any more: what was in it has been taken, or need not be dropped.
+    /// Nothing is used any more, or still: what was in it has been taken, or need not be dropped.
     #[inline(always)]
     pub(crate) fn reset(&mut self) {
         if self.slots.len() > LARGE {

@@ -51,12 +51,14 @@ fn push(mailbox: &Mailbox<Plain>, plain: Plain, bag: Option<&RefCell<Bag<Plain>>
 /// A round of one box.
 fn take(mailbox: &Mailbox<Plain>, budget: u32, bag: &RefCell<Bag<Plain>>) -> (Vec<Plain>, bool) {
     let mut sack = std::mem::take(&mut bag.borrow_mut().sack);
-    let (chain, more) = mailbox.take(&mut sack, budget, || bag.borrow_mut());
+    let (chain, more) = mailbox.take(&mut sack, budget);
     (sack.take_all(chain).collect(), more)
 }
 
 fn mailbox(size: u32, overflow: Overflow) -> Mailbox<Plain> {
-    Mailbox::new(NonZeroU32::new(size).unwrap(), overflow, Order::Fifo)
+    let mailbox = Mailbox::new(NonZeroU32::new(size).unwrap(), overflow, Order::Fifo);
+    mailbox.open();
+    mailbox
 }
 
 #[cfg(not(loom_model))]

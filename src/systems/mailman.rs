@@ -262,10 +262,8 @@ pub(crate) fn break_off<P: Process>(cx: &mut Context<'_, P>) {
     let address = cx.vitals.address.clone();
     if address.0.incidents().rebirth.lock().drops_mail {
         empty(&address, cx.scope);
-        address.0.mailbox.open();
-    } else {
-        address.0.mailbox.shelve(Vec::new(), &mut cx.scope.bag(cx.vitals.lane).sack);
     }
+    address.0.mailbox.leave(&mut cx.scope.bag(cx.vitals.lane).sack);
     settle_debts("it was born again before answering", cx);
 }
 

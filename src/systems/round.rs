@@ -50,6 +50,10 @@ impl Desk {
             std::mem::swap(&mut bag.ready, &mut self.whom);
             self.sack.recover();
             std::mem::swap(&mut bag.sack, &mut self.sack);
+        } else {
+            // After a flood of mail, what it has taken is given back.
+            bag.sack.reset();
+            self.sack.reset();
         }
     }
 
@@ -130,14 +134,14 @@ fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain>
         lay_aside(sack, vitals, scope);
         return None;
     }
-    let (mailbox, bag) = (&vitals.address.0.mailbox, || scope.bag(vitals.lane));
+    let mailbox = &vitals.address.0.mailbox;
     let (chain, more) = if scope.next_tick {
         let start = scope.now();
-        let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start, bag);
+        let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start);
         sort(&mut chain, sack);
         (chain, more)
     } else {
-        mailbox.take(sack, BUDGET, bag)
+        mailbox.take(sack, BUDGET)
     };
     if more {
         scope.list_ready(vitals.lane, vitals.address.entity());

@@ -315,6 +315,9 @@ impl<M: Item> Mailbox<M> {
 
     /// Takes everything out, in order of delivery. The chain of the box is in this sack.
     pub(crate) fn take_all(&self, sack: &mut Sack<M>) -> Vec<M> {
+        if self.home.waiting() == 0 && self.is_behind(NOTHING) {
+            return Vec::new();
+        }
         let all = self.withdraw(sack, false);
         self.counts.deliver(all.len() as u32);
         all
@@ -391,8 +394,14 @@ impl<M: Item> Mailbox<M> {
         self.let_in(AWAY);
     }
 
-    /// Its process is there, and reads.
+    /// Whatever list the box is on, nobody looks there: it is to be listed anew.
+    pub(crate) fn unlist(&self) {
+        self.home.set_ready(false);
+    }
+
+    /// Its process is there, and reads. It is to be listed if anything waits.
     pub(crate) fn open(&self) {
+        self.unlist();
         self.let_in(OPEN);
         if !self.is_behind(ALL) {
             self.home.set_plain(self.bound.get());

@@ -9,12 +9,11 @@ use crate::mail::Mail;
 use crate::mailbox::{MailCount, Mailbox};
 use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
-use arc_swap::ArcSwapOption;
 use bevy_ecs::entity::Entity;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use once_cell::race::OnceBox;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -47,8 +46,8 @@ pub(crate) struct Record {
     pub(crate) birth: u64,
     pub(crate) name: Box<str>,
     incidents: OnceBox<Incidents>,
-    /// Why it dies or has died.
-    cause: ArcSwapOption<Cause>,
+    /// Why it dies or has died; most have not.
+    cause: OnceBox<Mutex<Option<Arc<Cause>>>>,
 }
 
 /// It has been born before.
@@ -88,7 +87,7 @@ impl Record {
             lane: AtomicU32::new(0),
             errands: AtomicBool::new(false),
             incidents: OnceBox::new(),
-            cause: ArcSwapOption::empty(),
+            cause: OnceBox::new(),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::Rest as u8),
@@ -146,17 +145,19 @@ impl Record {
 
     /// Why it dies or has died.
     pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.load_full()
+        self.cause.get()?.lock().clone()
     }
 
     /// Keeps the first cause of its end.
     pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.cause.compare_and_swap(&None::<Arc<Cause>>, Some(cause));
+        self.cause.get_or_init(Box::default).lock().get_or_insert(cause);
     }
 
     /// It is born again: what ended its last life is over.
     pub(crate) fn forget_cause(&self) {
-        self.cause.store(None);
+        if let Some(known) = self.cause.get() {
+            *known.lock() = None;
+        }
     }
 
     pub(crate) fn fate(&self) -> Fate {

@@ -332,3 +332,37 @@ fn a_frequency_that_an_observer_gives_it_before_its_birth_holds() {
     assert_eq!(log.take(), ["p born", "p 0", "q born", "p 50", "q 50", "p 100", "q 100"]);
     assert_eq!(running.report().group("20 Hz").unwrap().population, 2);
 }
+
+/// A process that writes to the reader at one instant.
+fn writer_at(instant: Duration) -> Script {
+    Script::new().life(move |cx| {
+        if cx.now() == instant {
+            cx.tell("reader", "number", 1_u64);
+        }
+        Ok(())
+    })
+}
+
+/// Mail from another head calls the mailman; when its reader stops meanwhile, that call must not stand for the next.
+#[test]
+fn mail_is_read_after_a_start_though_other_mail_was_on_its_way_at_the_stop() {
+    let reader = Script::new().birth(|cx| {
+        cx.on::<u64>(|_, _, _| Ok(()));
+        Ok(())
+    });
+    let mut running = simulated()
+        .add_head(Head::new("far"))
+        .add_process(reader, (hz(10), named("reader")))
+        .add_process(writer_at(ms(250)), (hz(20), OnHead::new("far")))
+        .add_process(writer_at(ms(600)), hz(10))
+        .build()
+        .unwrap();
+    running.run_for(ms(260));
+    let handle = running.handle();
+    handle.stop("reader", "enough").unwrap();
+    running.run_for(ms(190));
+    handle.start("reader").unwrap();
+    running.run_for(ms(400));
+    let mail = running.report().process("reader").unwrap().mail;
+    assert_eq!((mail.received, mail.delivered, mail.waiting), (2, 2, 0), "{mail:?}");
+}

@@ -398,3 +398,16 @@ proptest! {
 fn an_idle_box_is_small() {
     assert!(size_of::<Mailbox<[u64; 12]>>() <= 72, "{}", size_of::<Mailbox<[u64; 12]>>());
 }
+
+/// A call of others that comes when nobody is there must not stand for the next.
+#[test]
+fn a_box_that_opens_is_on_no_list() {
+    let (mailbox, bag) = (Mailbox::new(NonZeroU32::MIN, Overflow::Reject, Order::Fifo), RefCell::default());
+    mailbox.open();
+    assert!(mailbox.close(&mut bag.borrow_mut().sack).is_empty());
+    assert!(mailbox.is_announced() && !mailbox.is_announced());
+    mailbox.open();
+    let right = (bag.borrow_mut(), Entity::PLACEHOLDER);
+    mailbox.push(threads::Plain { sender: 0, number: 0 }, Some(right), || (), |_, _| ()).unwrap();
+    assert_eq!(bag.borrow().ready.len(), 1);
+}

@@ -96,7 +96,7 @@ impl<M> Sack<M> {
         let at = self.used;
         let slot = &mut self.slots[at as usize];
         // Nothing in it has to be dropped: to look would take longer than to write.
-        std::mem::forget(std::mem::replace(&mut slot.item, Some(item())));
+        std::mem::forget(slot.item.replace(item()));
         slot.next = NONE;
         self.used = at + 1;
         at

@@ -402,7 +402,8 @@ fn an_idle_box_is_small() {
 /// A call of others that comes when nobody is there must not stand for the next.
 #[test]
 fn a_box_that_opens_is_on_no_list() {
-    let (mailbox, bag) = (Mailbox::new(NonZeroU32::MIN, Overflow::Reject, Order::Fifo), RefCell::default());
+    let mailbox = Mailbox::new(NonZeroU32::MIN, Overflow::Reject, Order::Fifo);
+    let bag = RefCell::<Bag<threads::Plain>>::default();
     mailbox.open();
     assert!(mailbox.close(&mut bag.borrow_mut().sack).is_empty());
     assert!(mailbox.is_announced() && !mailbox.is_announced());

@@ -311,7 +311,7 @@ impl Trial {
     fn run(&mut self, step: &Step) {
         match *step {
             Step::Push { sender, subject, priority, rank, abroad } => {
-                self.push(sender, subject, priority, rank, abroad)
+                self.push(sender, subject, priority, rank, abroad);
             }
             Step::Take(budget) => self.take_up_to(budget),
             Step::TakeOdd => self.take_odd(),
@@ -357,6 +357,10 @@ impl Trial {
                 }
                 self.mailbox.open();
                 self.model.closed = false;
+                if !self.is_whole() {
+                    // It is on no list now, and must be listed for what waits.
+                    self.ready = !self.model.waiting.is_empty() && self.mailbox.is_announced();
+                }
             }
         }
         self.model.count.waiting = self.model.waiting.len();

@@ -307,7 +307,8 @@ pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
     let before = address.0.lane.swap(lane, Relaxed);
     address.0.mailbox.shelve(Vec::new(), &mut scope.bag(before).sack);
     address.0.mailbox.unlist();
-    if address.mail_count().waiting > 0 || address.0.known_inbox().is_some_and(Inbox::is_ready) {
+    let has_mail = address.mail_count().waiting > 0 && address.0.mailbox.is_announced();
+    if has_mail || address.0.known_inbox().is_some_and(Inbox::is_ready) {
         scope.list_ready(lane, address.entity());
     }
 }

@@ -1,38 +1,147 @@
-//! The components of one process, borrowed together.
+//! What a process has in the World, borrowed together, whatever its type.
 //!
-//! Bevy's own way checks each time that no two of them are the same, which takes longer than many a hook.
+//! Bevy's own way checks each time that no two of the components are the same, which takes longer than many a hook; and it wants
+//! the types, so that each type of process would have that code once more.
 #![allow(unsafe_code)]
 
-use crate::process::{Process, Row};
+use crate::process::{Process, Vitals};
 use crate::renewal::Renewal;
-use bevy_ecs::query::QueryData;
-use bevy_ecs::world::EntityMut;
+use crate::scope::{Casts, Kind, Scope};
+use bevy_ecs::change_detection::{Mut, MutUntyped};
+use bevy_ecs::component::ComponentId;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::ptr::{OwningPtr, PtrMut};
+use bevy_ecs::world::{EntityMut, EntityWorldMut, World};
+use std::any::{Any, TypeId};
 
-type Item<'a, Q> = <Q as QueryData>::Item<'a, 'static>;
-
-/// All that a hook sees, if the entity is a process of this type.
-pub(crate) fn of<'a, P: Process>(entity: &'a mut EntityMut<'_>) -> Option<Item<'a, Row<P>>> {
-    // SAFETY: no two are of one type. `Vitals` is a type of this crate that is no process, as `P` is.
-    unsafe { entity.get_components_mut_unchecked::<Row<P>>() }.ok()
+/// All that a hook sees of one process.
+pub(crate) struct Row<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) process: &'a mut dyn Any,
+    pub(crate) vitals: Mut<'a, Vitals>,
 }
 
-/// The same, and what says which state it begins with.
-pub(crate) fn with_renewal<'a, P: Process>(
+impl<'a> Row<'a> {
+    /// # Safety
+    /// These are components of one process of this kind.
+    unsafe fn new(kind: Kind, process: MutUntyped<'a>, vitals: MutUntyped<'a>) -> Self {
+        // SAFETY: the caller says so.
+        let (process, vitals) = unsafe { ((kind.casts.process)(process.into_inner()), vitals.with_type()) };
+        Self { kind, process, vitals }
+    }
+}
+
+/// That of an entity, if it is a process.
+pub(crate) fn of<'a>(entity: &'a mut EntityMut<'_>, scope: &Scope) -> Option<Row<'a>> {
+    alone(entity, kind(entity, scope)?)
+}
+
+fn alone<'a>(entity: &'a mut EntityMut<'_>, kind: Kind) -> Option<Row<'a>> {
+    let [process, vitals] = entity.get_mut_by_id([kind.component, kind.vitals]).ok()?;
+    // SAFETY: the numbers are those of this kind in the World of its scope.
+    Some(unsafe { Row::new(kind, process, vitals) })
+}
+
+/// The same, if it has this renewal, which is the one of its kind.
+pub(crate) fn renewing<'a>(
     entity: &'a mut EntityMut<'_>,
-) -> Option<Item<'a, (Row<P>, Option<&'static mut Renewal<P>>)>> {
-    // SAFETY: as above, and `Renewal<P>` is one more such type.
-    unsafe { entity.get_components_mut_unchecked::<(Row<P>, Option<&mut Renewal<P>>)>() }.ok()
+    scope: &Scope,
+    renewal: ComponentId,
+) -> Option<(Row<'a>, Renewing<'a>)> {
+    with_renewal(entity, kind(entity, scope)?, renewal)
+}
+
+fn with_renewal<'a>(
+    entity: &'a mut EntityMut<'_>,
+    kind: Kind,
+    renewal: ComponentId,
+) -> Option<(Row<'a>, Renewing<'a>)> {
+    let [process, vitals, renewal] = entity.get_mut_by_id([kind.component, kind.vitals, renewal]).ok()?;
+    // SAFETY: as above.
+    Some((unsafe { Row::new(kind, process, vitals) }, Renewing { renewal, casts: kind.casts }))
+}
+
+fn kind(entity: &EntityMut<'_>, scope: &Scope) -> Option<Kind> {
+    let kind = entity.get::<Vitals>()?.address.0.kind;
+    Some(scope.kinds.borrow()[kind as usize])
+}
+
+/// The process alone, if the entity is one of this kind.
+pub(crate) fn process<'a>(entity: &'a mut EntityMut<'_>, kind: &Kind) -> Option<&'a mut dyn Any> {
+    let process = entity.get_mut_by_id(kind.component).ok()?;
+    // SAFETY: as above.
+    Some(unsafe { (kind.casts.process)(process.into_inner()) })
+}
+
+/// Says which state a process begins with.
+pub(crate) struct Renewing<'a> {
+    renewal: MutUntyped<'a>,
+    casts: Casts,
+}
+
+impl Renewing<'_> {
+    /// Gives the process a new state.
+    pub(crate) fn renew(&mut self, process: &mut dyn Any) {
+        // SAFETY: it is the renewal of its kind, by whose number it was found.
+        unsafe { (self.casts.renew)(self.renewal.as_mut(), process) }
+    }
+}
+
+/// How the components of this type are borrowed.
+pub(crate) fn casts<P: Process>() -> Casts {
+    unsafe fn process<P: Process>(process: PtrMut<'_>) -> &mut dyn Any {
+        // SAFETY: the caller says that it is one.
+        unsafe { process.deref_mut::<P>() }
+    }
+    unsafe fn renew<P: Process>(renewal: PtrMut<'_>, process: &mut dyn Any) {
+        // SAFETY: the caller says that it is one.
+        let renewal = unsafe { renewal.deref_mut::<Renewal<P>>() };
+        if let Some(process) = process.downcast_mut::<P>()
+            && let Some(state) = renewal.renew()
+        {
+            *process = state;
+        }
+    }
+    Casts { process: process::<P>, renew: renew::<P> }
+}
+
+/// Has its renewal, if there is one, remember a process that is to be put there.
+pub(crate) fn remember<P: Process>(world: &mut World, entity: Entity, process: &P) {
+    if let Some(renewal) = find(world, entity, TypeId::of::<Renewal<P>>()) {
+        // SAFETY: it was found by this type.
+        unsafe { renewal.deref_mut::<Renewal<P>>() }.remember(process);
+    }
+}
+
+fn find(world: &mut World, entity: Entity, of: TypeId) -> Option<PtrMut<'_>> {
+    let id = world.components().get_id(of)?;
+    world.get_mut_by_id(entity, id).map(MutUntyped::into_inner)
+}
+
+/// Puts a process and its vitals into the World, by the numbers of these components.
+pub(crate) fn put<P: Process>(entity: &mut EntityWorldMut<'_>, ids: [ComponentId; 2], process: P, vitals: Vitals) {
+    OwningPtr::make(process, |process| {
+        // SAFETY: the numbers are those of the two types in this World.
+        OwningPtr::make(vitals, |vitals| unsafe { put_both(entity, ids, [process, vitals]) });
+    });
+}
+
+/// # Safety
+/// The numbers are those of these components in this World.
+unsafe fn put_both(entity: &mut EntityWorldMut<'_>, ids: [ComponentId; 2], both: [OwningPtr<'_>; 2]) {
+    // SAFETY: the caller says so.
+    unsafe { entity.insert_by_ids(&ids, both.into_iter()) };
 }
 
 #[cfg(all(test, not(loom_model)))]
 mod tests {
     use super::*;
     use crate::post::tests::address;
-    use crate::process::{Flags, Vitals};
+    use crate::process::Flags;
+    use crate::systems::placement::kind;
     use bevy_ecs::component::Component;
-    use bevy_ecs::world::World;
 
-    #[derive(Component, Default, Debug, PartialEq)]
+    #[derive(Component, Clone, Default, Debug, PartialEq)]
     struct Text(String);
     impl Process for Text {}
 
@@ -43,15 +152,17 @@ mod tests {
     #[test]
     fn each_is_borrowed_for_itself() {
         let mut world = World::new();
-        let rest = (vitals(), Renewal::<Text>::default_state());
-        let entity = world.spawn((Text("old".into()), rest)).id();
+        let (kind, id) = (kind::<Text>(&mut world), world.register_component::<Renewal<Text>>());
+        let entity = world.spawn(Renewal::<Text>::default_state()).id();
+        put(&mut world.entity_mut(entity), [kind.component, kind.vitals], Text("old".into()), vitals());
         let mut row = world.entity_mut(entity).into_mutable();
-        let ((mut text, mut vitals), renewal) = with_renewal::<Text>(&mut row).unwrap();
-        *text = renewal.unwrap().renew().unwrap();
+        let (Row { process, mut vitals, .. }, mut renewing) = with_renewal(&mut row, kind, id).unwrap();
+        renewing.renew(process);
         vitals.flags.clear(Flags::OVER.and(Flags::ABSENT));
         vitals.lane += 1;
         vitals.private.belongings::<Text>().next_timer = 3;
-        let (mut text, vitals) = of::<Text>(&mut row).unwrap();
+        let Row { process, vitals, .. } = alone(&mut row, kind).unwrap();
+        let text: &mut Text = process.downcast_mut().unwrap();
         assert!(vitals.flags.is_clear() && text.0.is_empty());
         text.0.push_str("new");
         assert_eq!((vitals.lane, vitals.private.get::<Text>().unwrap().next_timer), (10, 3));
@@ -59,15 +170,31 @@ mod tests {
     }
 
     #[test]
+    fn the_first_state_is_remembered() {
+        let mut world = World::new();
+        let kind = kind::<Text>(&mut world);
+        let entity = world.spawn(Renewal::<Text>::with(|| Text("made".into()))).id();
+        remember(&mut world, entity, &Text::default());
+        let other = world.spawn(Renewal::<Text>::first_state()).id();
+        remember(&mut world, other, &Text("first".into()));
+        let id = world.component_id::<Renewal<Text>>().unwrap();
+        for (entity, state) in [(entity, "made"), (other, "first")] {
+            put(&mut world.entity_mut(entity), [kind.component, kind.vitals], Text::default(), vitals());
+            let mut row = world.entity_mut(entity).into_mutable();
+            let (Row { process, .. }, mut renewing) = with_renewal(&mut row, kind, id).unwrap();
+            renewing.renew(process);
+            assert_eq!(world.get::<Text>(entity).unwrap().0, state);
+        }
+    }
+
+    #[test]
     fn one_that_lacks_something_is_no_process() {
         let mut world = World::new();
-        world.register_component::<Renewal<Text>>();
-        let entity = world.spawn(Text("old".into())).id();
-        world.register_component::<Vitals>();
-        let mut row = world.entity_mut(entity).into_mutable();
-        assert!(of::<Text>(&mut row).is_none() && with_renewal::<Text>(&mut row).is_none());
+        let (kind, id) = (kind::<Text>(&mut world), world.register_component::<Renewal<Text>>());
+        let mut row = world.spawn(Text("old".into())).into_mutable();
+        assert!(alone(&mut row, kind).is_none() && with_renewal(&mut row, kind, id).is_none());
+        assert!(process(&mut row, &kind).is_some());
         let mut whole = world.spawn((Text::default(), vitals())).into_mutable();
-        let (_, renewal) = with_renewal::<Text>(&mut whole).unwrap();
-        assert!(renewal.is_none());
+        assert!(alone(&mut whole, kind).is_some() && with_renewal(&mut whole, kind, id).is_none());
     }
 }

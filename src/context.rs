@@ -282,8 +282,7 @@ impl<P: Process> Context<'_, P> {
     /// # }
     /// ```
     pub fn die(&mut self, reason: impl Into<String>) {
-        let cause = Cause::Died { process: self.name().to_owned(), reason: reason.into() };
-        self.scope.condemn(self.vitals, Arc::new(cause));
+        self.raw().die(reason.into());
     }
 
     /// Ends the whole application in order: this tick goes on to its end, then all processes die. The first reason

@@ -3,6 +3,8 @@
 //! Only what calls a hook or a callback knows the type: see [`Act`]. All else works on a [`RawContext`] and on what every process
 //! owns, whatever its type.
 
+use crate::ask::Debts;
+use crate::cause::Cause;
 use crate::context::Context;
 use crate::event::Event;
 use crate::mail::Mail;
@@ -65,6 +67,12 @@ impl RawContext<'_> {
     pub(crate) fn own(&mut self) -> &mut Common {
         self.known_mut().expect("it was made by the context with a type")
     }
+
+    /// Ends the process in order.
+    pub(crate) fn die(&mut self, reason: String) {
+        let cause = Cause::Died { process: self.vitals.address.name().to_owned(), reason };
+        self.scope.condemn(self.vitals, Arc::new(cause));
+    }
 }
 
 impl<'t> RawContext<'t> {
@@ -124,7 +132,7 @@ pub(crate) struct Common {
     pub(crate) heard: Vec<(Subject, Hear)>,
     pub(crate) signals: Signals,
     /// Questions it has read and not answered.
-    pub(crate) owed: crate::ask::Debts,
+    pub(crate) owed: Debts,
     /// Its child threads, and what it shares with them: its locks among others.
     pub(crate) children: Vec<Child>,
     pub(crate) family: Option<Arc<Family>>,

@@ -172,7 +172,10 @@ impl<P: Process> SystemSet for LifeOf<P> {
 
 /// The last part of a type's path, without its parameters: what an unnamed process is called.
 pub(crate) fn short_name<T: ?Sized>() -> &'static str {
-    let full = std::any::type_name::<T>();
+    shorten(std::any::type_name::<T>())
+}
+
+fn shorten(full: &str) -> &str {
     let end = full.find('<').unwrap_or(full.len());
     let start = full[..end].rfind("::").map_or(0, |colons| colons + 2);
     &full[start..end]

@@ -7,6 +7,7 @@ use crate::bell::monotonic;
 mod branch;
 mod graveyard;
 mod lent;
+pub(crate) mod row;
 
 use crate::cause::Cause;
 use crate::control::Control;
@@ -27,7 +28,6 @@ use crate::time::Beat;
 use crate::timer::{Alarms, TimerId};
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
-use bevy_ecs::ptr::PtrMut;
 use bevy_ecs::schedule::InternedSystemSet;
 use bevy_ecs::world::World;
 use std::any::{Any, TypeId};
@@ -42,6 +42,7 @@ use branch::Branch;
 pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
 pub(crate) use lent::{Lent, entity, lend, of, with, with_deferred};
+use row::Casts;
 
 /// A group as processes know it; its deadlines and counters are the head's.
 #[derive(Clone)]
@@ -142,15 +143,6 @@ pub(crate) struct Kind {
     pub(crate) prepare: fn(&mut dyn Any) -> bevy_ecs::error::Result,
     /// Runs one of its hooks.
     pub(crate) act: Actor,
-}
-
-/// How what a type has in the World is borrowed: see `systems::row`, which alone calls them.
-#[derive(Clone, Copy)]
-pub(crate) struct Casts {
-    /// The process.
-    pub(crate) process: for<'a> unsafe fn(PtrMut<'a>) -> &'a mut dyn Any,
-    /// Gives it the state that its renewal says.
-    pub(crate) renew: unsafe fn(PtrMut<'_>, &mut dyn Any),
 }
 
 /// One that waits to be born again. The order is that of births: by instant, then by rank, then by age.

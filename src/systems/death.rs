@@ -8,10 +8,10 @@ use crate::erased::{Act, RawContext};
 use crate::post::{Address, Fate};
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Departed, Scope};
+use crate::scope::{self, Departed, Scope, row};
 use crate::signals::bind;
-use crate::systems::hook::{self, Actor};
-use crate::systems::{row, threads};
+use crate::systems::actor::{Actor, lend};
+use crate::systems::threads;
 use bevy_ecs::lifecycle::Remove;
 use bevy_ecs::observer::On;
 use bevy_ecs::world::DeferredWorld;
@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(crate) fn observe(gone: On<Remove<()>>, mut world: DeferredWorld<'_>) {
     scope::with_deferred(world.reborrow(), gone.entity, |mut entity, scope| {
         if let Some(row) = row::of(&mut entity, scope) {
-            hook::lend(row, scope, |actor| leave(actor, scope));
+            lend(row, scope, |actor| leave(actor, scope));
         }
     });
 }

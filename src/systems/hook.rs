@@ -6,15 +6,14 @@ use crate::frequency::Frequency;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Kind, Outcome, Prepared, Scope};
-use crate::systems::{death, mailman, row};
-use bevy_ecs::change_detection::DetectChangesMut;
+use crate::scope::{self, Kind, Outcome, Prepared, Scope, row};
+use crate::systems::actor::{Actor, lend, visit};
+use crate::systems::{death, mailman};
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::error::Result;
 use bevy_ecs::world::{EntityMut, World};
 use std::any::Any;
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -40,43 +39,6 @@ pub(crate) fn act<P: Process>(process: &mut dyn Any, act: Act, cx: RawContext<'_
 /// Readies the state of a process of this type, without a context.
 pub(crate) fn prepare<P: Process>(process: &mut dyn Any) -> Result {
     process.downcast_mut::<P>().map_or(Ok(()), P::prepare)
-}
-
-/// A process in the World, its context, and what does something to it.
-pub(crate) struct Actor<'a> {
-    pub(crate) process: &'a mut dyn Any,
-    pub(crate) cx: RawContext<'a>,
-    kind: Kind,
-}
-
-impl Actor<'_> {
-    /// Does one thing, whose failure is the process's own.
-    pub(crate) fn guarded(&mut self, hook: &'static str, act: Act) {
-        let (process, kind) = (&mut *self.process, self.kind);
-        guarded_raw(hook, &mut self.cx, &mut |cx| (kind.act)(process, act, cx));
-    }
-
-    /// Does one thing that sees to failures itself.
-    pub(crate) fn act(&mut self, act: Act) {
-        // There is no error where it is not a hook.
-        let _ = (self.kind.act)(self.process, act, self.cx.reborrow());
-    }
-}
-
-/// Lends one process and its context to `f`, if it is there.
-pub(crate) fn visit(world: &mut World, entity: Entity, f: impl FnOnce(Actor<'_>)) {
-    scope::with(world, entity, |mut entity, scope| {
-        if let Some(row) = row::of(&mut entity, scope) {
-            lend(row, scope, f);
-        }
-    });
-}
-
-/// The same, of one that is borrowed.
-pub(crate) fn lend(mut row: row::Row<'_>, scope: &Scope, f: impl FnOnce(Actor<'_>)) {
-    let (vitals, pulled) = (row.vitals.bypass_change_detection(), Cell::new(false));
-    let cx = RawContext { vitals, scope, pulled: &pulled };
-    f(Actor { process: row.process, cx, kind: row.kind });
 }
 
 /// Births that take longer are logged by name.

@@ -4,7 +4,7 @@ use crate::erased::{Act, RawContext};
 use crate::failure::guarded_raw;
 use crate::process::{Flags, Vitals};
 use crate::scope::{self, Scope};
-use crate::systems::hook::{Actor, visit};
+use crate::systems::actor::{Actor, visit};
 use crate::timer::{Timer, TimerId};
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;

@@ -10,7 +10,7 @@ use crate::post::Address;
 use crate::process::{Flags, Process};
 use crate::scope::{self, Change, Lent, Scope};
 use crate::send::Office;
-use crate::systems::hook::visit;
+use crate::systems::actor::visit;
 use crate::usb::{Hub, News, Told, UsbDevice, UsbEvent, UsbId, UsbMatch, UsbPing, UsbRequired, What};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;

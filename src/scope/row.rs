@@ -4,15 +4,24 @@
 //! the types, so that each type of process would have that code once more.
 #![allow(unsafe_code)]
 
+use super::{Kind, Scope};
 use crate::process::{Process, Vitals};
 use crate::renewal::Renewal;
-use crate::scope::{Casts, Kind, Scope};
 use bevy_ecs::change_detection::{Mut, MutUntyped};
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::ptr::{OwningPtr, PtrMut};
 use bevy_ecs::world::{EntityMut, EntityWorldMut, World};
 use std::any::{Any, TypeId};
+
+/// How what a type has in the World is borrowed. Nobody but this module calls them.
+#[derive(Clone, Copy)]
+pub(crate) struct Casts {
+    /// The process.
+    process: for<'a> unsafe fn(PtrMut<'a>) -> &'a mut dyn Any,
+    /// Gives it the state that its renewal says.
+    renew: unsafe fn(PtrMut<'_>, &mut dyn Any),
+}
 
 /// All that a hook sees of one process.
 pub(crate) struct Row<'a> {

@@ -163,7 +163,7 @@ impl Head {
         let table =
             self.sorter.is_bare::<B>().then(|| Table { process: TypeId::of::<P>(), expect: birth::expect::<P> });
         let enroll = Box::new(move |runner: &mut Runner| {
-            let entity = runner.world.spawn(bundle).id();
+            let entity = birth::put_settings(&mut runner.world, bundle);
             enroll(runner, entity, process)
         });
         Enrolment { place, table, enroll }

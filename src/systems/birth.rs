@@ -106,7 +106,7 @@ pub trait SpawnProcess {
 
 impl SpawnProcess for World {
     fn spawn_process<P: Process>(&mut self, process: P, bundle: impl Bundle) -> Result<Entity, SpawnError<P>> {
-        let entity = self.spawn(bundle).id();
+        let entity = put_settings(self, bundle);
         bear(self, entity, process)
     }
 }
@@ -170,6 +170,12 @@ pub(crate) fn bear_on_its_head<P: Process, B: Settings>(world: &mut World, proce
 fn bear_here<P: Process>(world: &mut World, process: P, bundle: impl Bundle) {
     let born = world.spawn_process(process, bundle);
     note_refusal(world, born);
+}
+
+/// Puts the settings of a process into the World. Not inlined: many types have settings of one type.
+#[inline(never)]
+pub(crate) fn put_settings<B: Bundle>(world: &mut World, bundle: B) -> Entity {
+    world.spawn(bundle).id()
 }
 
 /// Whether a process whose bundle is in its slot belongs into this World.

@@ -31,7 +31,8 @@ pub(crate) fn guarded<P: Process>(
 }
 
 /// The same, without the type of the process.
-pub(crate) fn guarded_raw(hook: &'static str, cx: &mut RawContext<'_>, call: &mut dyn FnMut(RawContext<'_>) -> Result) {
+#[inline]
+pub(crate) fn guarded_raw(hook: &'static str, cx: &mut RawContext<'_>, call: impl FnOnce(RawContext<'_>) -> Result) {
     cx.scope.hold(cx.vitals.party);
     match catch_unwind(AssertUnwindSafe(|| call(cx.reborrow()))) {
         Ok(Ok(())) => {}

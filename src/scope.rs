@@ -41,7 +41,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use branch::Branch;
 pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
-pub(crate) use lent::{Lent, entity, lend, of, with, with_deferred};
+pub(crate) use lent::{Lent, entity, lend, of, with, with_lender};
 use row::Casts;
 
 /// A group as processes know it; its deadlines and counters are the head's.
@@ -126,12 +126,17 @@ pub(crate) trait Lives: Send + Sync {
 /// The erased runner of one process type: what the head can do without knowing it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
-    pub(crate) type_id: TypeId,
     pub(crate) name: &'static str,
     /// The numbers of its components in this World: the process, and what is kept beside it.
     pub(crate) component: ComponentId,
     pub(crate) vitals: ComponentId,
-    /// Its [`Renewal`](crate::renewal::Renewal), which may be no component of this World.
+    pub(crate) ways: &'static Ways,
+}
+
+/// What is the same for a type in every World.
+pub(crate) struct Ways {
+    pub(crate) type_id: TypeId,
+    /// Its [`Renewal`](crate::renewal::Renewal), which may be no component of a World.
     pub(crate) renewal: TypeId,
     /// The set in which its lives run, for who orders them.
     pub(crate) life_set: fn() -> InternedSystemSet,
@@ -195,6 +200,8 @@ pub(crate) struct Scope {
     pub(crate) groups: RefCell<Vec<GroupEntry>>,
     pub(crate) lanes: RefCell<Vec<Lane>>,
     pub(crate) kinds: RefCell<Vec<Kind>>,
+    /// The number of the vitals in this World, from the first kind on.
+    pub(crate) vitals: Cell<Option<ComponentId>>,
     /// How many unnamed processes each kind has had.
     pub(crate) unnamed: RefCell<Vec<u32>>,
     pub(crate) ids: Ids,
@@ -250,6 +257,7 @@ impl Scope {
             groups: RefCell::default(),
             lanes: RefCell::default(),
             kinds: RefCell::default(),
+            vitals: Cell::new(None),
             unnamed: RefCell::default(),
             ids,
             next_tick,

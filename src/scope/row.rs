@@ -30,25 +30,25 @@ pub(crate) struct Row<'a> {
     pub(crate) vitals: Mut<'a, Vitals>,
 }
 
-impl<'a> Row<'a> {
-    /// # Safety
-    /// These are components of one process of this kind.
-    unsafe fn new(kind: Kind, process: MutUntyped<'a>, vitals: MutUntyped<'a>) -> Self {
-        // SAFETY: the caller says so.
-        let (process, vitals) = unsafe { ((kind.casts.process)(process.into_inner()), vitals.with_type()) };
-        Self { kind, process, vitals }
-    }
-}
-
 /// That of an entity, if it is a process.
+#[inline]
 pub(crate) fn of<'a>(entity: &'a mut EntityMut<'_>, scope: &Scope) -> Option<Row<'a>> {
-    alone(entity, kind(entity, scope)?)
+    borrow(entity, scope.vitals.get()?, |number| scope.kinds.borrow()[number as usize])
 }
 
-fn alone<'a>(entity: &'a mut EntityMut<'_>, kind: Kind) -> Option<Row<'a>> {
-    let [process, vitals] = entity.get_mut_by_id([kind.component, kind.vitals]).ok()?;
-    // SAFETY: the numbers are those of this kind in the World of its scope.
-    Some(unsafe { Row::new(kind, process, vitals) })
+#[inline]
+fn borrow<'a>(entity: &'a mut EntityMut<'_>, vitals: ComponentId, kind: impl FnOnce(u32) -> Kind) -> Option<Row<'a>> {
+    let entity: &'a EntityMut<'_> = entity;
+    // SAFETY: the number is that of the vitals, which can be changed; and the entity is borrowed for this alone.
+    let vitals: Mut<'a, Vitals> = unsafe { entity.get_mut_assume_mutable_by_id_unchecked(vitals).ok()?.with_type() };
+    let kind = kind(vitals.address.0.kind);
+    // SAFETY: the number is that of this kind in the World of its scope. Vitals are of a type of this crate that is no process, so
+    // that these are two components; and every process can be changed.
+    let process = unsafe {
+        let process = entity.get_mut_assume_mutable_by_id_unchecked(kind.component).ok()?;
+        (kind.ways.casts.process)(process.into_inner())
+    };
+    Some(Row { kind, process, vitals })
 }
 
 /// The same, if it has this renewal, which is the one of its kind.
@@ -57,7 +57,8 @@ pub(crate) fn renewing<'a>(
     scope: &Scope,
     renewal: ComponentId,
 ) -> Option<(Row<'a>, Renewing<'a>)> {
-    with_renewal(entity, kind(entity, scope)?, renewal)
+    let kind = scope.kinds.borrow()[entity.get::<Vitals>()?.address.0.kind as usize];
+    with_renewal(entity, kind, renewal)
 }
 
 fn with_renewal<'a>(
@@ -66,20 +67,16 @@ fn with_renewal<'a>(
     renewal: ComponentId,
 ) -> Option<(Row<'a>, Renewing<'a>)> {
     let [process, vitals, renewal] = entity.get_mut_by_id([kind.component, kind.vitals, renewal]).ok()?;
-    // SAFETY: as above.
-    Some((unsafe { Row::new(kind, process, vitals) }, Renewing { renewal, casts: kind.casts }))
-}
-
-fn kind(entity: &EntityMut<'_>, scope: &Scope) -> Option<Kind> {
-    let kind = entity.get::<Vitals>()?.address.0.kind;
-    Some(scope.kinds.borrow()[kind as usize])
+    // SAFETY: the numbers are those of this kind in the World of its scope.
+    let (process, vitals) = unsafe { ((kind.ways.casts.process)(process.into_inner()), vitals.with_type()) };
+    Some((Row { kind, process, vitals }, Renewing { renewal, casts: kind.ways.casts }))
 }
 
 /// The process alone, if the entity is one of this kind.
 pub(crate) fn process<'a>(entity: &'a mut EntityMut<'_>, kind: &Kind) -> Option<&'a mut dyn Any> {
     let process = entity.get_mut_by_id(kind.component).ok()?;
     // SAFETY: as above.
-    Some(unsafe { (kind.casts.process)(process.into_inner()) })
+    Some(unsafe { (kind.ways.casts.process)(process.into_inner()) })
 }
 
 /// Says which state a process begins with.
@@ -97,7 +94,7 @@ impl Renewing<'_> {
 }
 
 /// How the components of this type are borrowed.
-pub(crate) fn casts<P: Process>() -> Casts {
+pub(crate) const fn casts<P: Process>() -> Casts {
     unsafe fn process<P: Process>(process: PtrMut<'_>) -> &mut dyn Any {
         // SAFETY: the caller says that it is one.
         unsafe { process.deref_mut::<P>() }
@@ -142,7 +139,8 @@ unsafe fn put_both(entity: &mut EntityWorldMut<'_>, ids: [ComponentId; 2], both:
     unsafe { entity.insert_by_ids(&ids, both.into_iter()) };
 }
 
-#[cfg(all(test, not(loom_model)))]
+#[cfg(test)]
+#[cfg(not(loom_model))]
 mod tests {
     use super::*;
     use crate::post::tests::address;
@@ -170,7 +168,7 @@ mod tests {
         vitals.flags.clear(Flags::OVER.and(Flags::ABSENT));
         vitals.lane += 1;
         vitals.private.belongings::<Text>().next_timer = 3;
-        let Row { process, vitals, .. } = alone(&mut row, kind).unwrap();
+        let Row { process, vitals, .. } = borrow(&mut row, kind.vitals, |_| kind).unwrap();
         let text: &mut Text = process.downcast_mut().unwrap();
         assert!(vitals.flags.is_clear() && text.0.is_empty());
         text.0.push_str("new");
@@ -201,9 +199,9 @@ mod tests {
         let mut world = World::new();
         let (kind, id) = (kind::<Text>(&mut world), world.register_component::<Renewal<Text>>());
         let mut row = world.spawn(Text("old".into())).into_mutable();
-        assert!(alone(&mut row, kind).is_none() && with_renewal(&mut row, kind, id).is_none());
+        assert!(borrow(&mut row, kind.vitals, |_| kind).is_none() && with_renewal(&mut row, kind, id).is_none());
         assert!(process(&mut row, &kind).is_some());
         let mut whole = world.spawn((Text::default(), vitals())).into_mutable();
-        assert!(alone(&mut whole, kind).is_some() && with_renewal(&mut whole, kind, id).is_none());
+        assert!(borrow(&mut whole, kind.vitals, |_| kind).is_some() && with_renewal(&mut whole, kind, id).is_none());
     }
 }

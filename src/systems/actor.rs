@@ -19,14 +19,14 @@ pub(crate) struct Actor<'a> {
 impl Actor<'_> {
     /// Does one thing, whose failure is the process's own.
     pub(crate) fn guarded(&mut self, hook: &'static str, act: Act) {
-        let (process, kind) = (&mut *self.process, self.kind);
-        guarded_raw(hook, &mut self.cx, &mut |cx| (kind.act)(process, act, cx));
+        let (process, ways) = (&mut *self.process, self.kind.ways);
+        guarded_raw(hook, &mut self.cx, |cx| (ways.act)(process, act, cx));
     }
 
     /// Does one thing that sees to failures itself.
     pub(crate) fn act(&mut self, act: Act) {
         // There is no error where it is not a hook.
-        let _ = (self.kind.act)(self.process, act, self.cx.reborrow());
+        let _ = (self.kind.ways.act)(self.process, act, self.cx.reborrow());
     }
 }
 
@@ -40,6 +40,7 @@ pub(crate) fn visit(world: &mut World, entity: Entity, f: impl FnOnce(Actor<'_>)
 }
 
 /// The same, of one that is borrowed.
+#[inline]
 pub(crate) fn lend(mut row: row::Row<'_>, scope: &Scope, f: impl FnOnce(Actor<'_>)) {
     let (vitals, pulled) = (row.vitals.bypass_change_detection(), Cell::new(false));
     let cx = RawContext { vitals, scope, pulled: &pulled };

@@ -252,7 +252,7 @@ fn ready_kind(
     world: &mut World,
     entity: Entity,
 ) -> Result<Ready, (Option<String>, Refusal)> {
-    let (vitals, mark) = match kind.and_then(|kind| list(world, entity, kind)) {
+    let (vitals, mark, ids) = match kind.and_then(|kind| list(world, entity, kind)) {
         Ok(listed) => listed,
         Err(reason) => {
             let name = world.get::<Name>(entity).map(|name| name.as_str().to_owned());
@@ -261,7 +261,6 @@ fn ready_kind(
             return Err((name, reason));
         }
     };
-    let kind = scope::of(world).kinds.borrow()[vitals.address.0.kind as usize];
     let mut slot = world.entity_mut(entity);
     slot.remove::<Taken>();
     // What is known beforehand comes first, so that little has to be moved: each insertion moves the entity to another table.
@@ -270,7 +269,7 @@ fn ready_kind(
     } else {
         slot.insert(Abroad);
     }
-    Ok((vitals, [kind.component, kind.vitals]))
+    Ok((vitals, ids))
 }
 
 /// Whether a process can be put to the settings of an entity at all.
@@ -310,8 +309,9 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
     Ok(())
 }
 
-/// Reads the settings, and lists their bearer under its name. Beside its vitals comes the mark of its group.
-fn list(world: &mut World, entity: Entity, kind: u32) -> Result<(Vitals, Mark), Refusal> {
+/// Reads the settings, and lists their bearer under its name. Beside its vitals come the mark of its group, and the numbers
+/// of the components of its kind.
+fn list(world: &mut World, entity: Entity, kind: u32) -> Result<(Vitals, Mark, [ComponentId; 2]), Refusal> {
     let group = group_of(world, entity);
     let listed = scope::with(world, entity, |slot, scope| {
         let record = record(&slot, kind, scope)?;
@@ -325,7 +325,8 @@ fn list(world: &mut World, entity: Entity, kind: u32) -> Result<(Vitals, Mark), 
         let lane = lane_of(scope, group, kind);
         let vitals = Vitals::new(address, lane, scope.now());
         scope.mind(lane);
-        Ok((vitals, scope.mark(lane)))
+        let kind = &scope.kinds.borrow()[kind as usize];
+        Ok((vitals, scope.mark(lane), [kind.component, kind.vitals]))
     });
     listed.unwrap_or(Err(Refusal::EntityGone))
 }

@@ -12,15 +12,14 @@ use crate::scope::{self, Departed, Scope, row};
 use crate::signals::bind;
 use crate::systems::actor::{Actor, lend};
 use crate::systems::threads;
-use bevy_ecs::lifecycle::Remove;
-use bevy_ecs::observer::On;
+use bevy_ecs::entity::Entity;
 use bevy_ecs::world::DeferredWorld;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs when a process is about to leave the World: it watches the components of all types.
-pub(crate) fn observe(gone: On<Remove<()>>, mut world: DeferredWorld<'_>) {
-    scope::with_deferred(world.reborrow(), gone.entity, |mut entity, scope| {
+pub(crate) fn observe(gone: Entity, world: DeferredWorld<'_>, lender: Entity) {
+    scope::with_lender(world, gone, lender, |mut entity, scope| {
         if let Some(row) = row::of(&mut entity, scope) {
             lend(row, scope, |actor| leave(actor, scope));
         }

@@ -113,7 +113,7 @@ fn hear_all(process: &mut dyn Any, cx: &mut RawContext<'_>) {
         match heard.iter().find(|(name, _)| event.is(name)) {
             Some((_, call)) => {
                 let call = call.clone();
-                guarded_raw("event", cx, &mut |cx| call(process, &event, cx));
+                guarded_raw("event", cx, |cx| call(process, &event, cx));
             }
             None => unheard(&event, cx),
         }
@@ -129,7 +129,7 @@ fn heed(signal: Signal, process: &mut dyn Any, cx: &mut RawContext<'_>) {
     let bound = cx.known().map_or(&[][..], |belongings| &belongings.signals.bound);
     if let Some((_, call)) = bound.iter().find(|(known, _)| *known == signal) {
         let call = call.clone();
-        guarded_raw("signal", cx, &mut |cx| call(process, signal, cx));
+        guarded_raw("signal", cx, |cx| call(process, signal, cx));
     }
 }
 

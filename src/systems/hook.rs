@@ -45,9 +45,9 @@ pub(crate) fn prepare<P: Process>(process: &mut dyn Any) -> Result {
 const SLOW: u64 = 1_000_000_000;
 
 /// From rest to life: the process counts as one of its group, gets a new state if it returns and its settings say which,
-/// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand.
-pub(crate) fn birth(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
-    let renewal = renewal(world, entity);
+/// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand, `renewal`
+/// the number of what says with which state it begins, if it returns.
+pub(crate) fn birth(world: &mut World, entity: Entity, prepared: Option<Prepared>, renewal: Option<ComponentId>) {
     scope::with(world, entity, |mut entity, scope| {
         if let Some(id) = renewal
             && let Some((row, mut renewing)) = row::renewing(&mut entity, scope, id)
@@ -60,24 +60,13 @@ pub(crate) fn birth(world: &mut World, entity: Entity, prepared: Option<Prepared
     });
 }
 
-/// The number of what says with which state a process begins, if it returns from a death that a birth was to follow.
-fn renewal(world: &mut World, entity: Entity) -> Option<ComponentId> {
-    let address = &world.get::<Vitals>(entity)?.address;
-    if address.0.fate() != Fate::Restart {
-        return None;
-    }
-    let kind = address.0.kind as usize;
-    let renewal = scope::of(world).kinds.borrow()[kind].renewal;
-    world.components().get_id(renewal)
-}
-
 fn bear(mut actor: Actor<'_>, prepared: Option<Prepared>, renewing: Option<&mut row::Renewing<'_>>) {
     let scope = actor.cx.scope;
     take_place(actor.cx.vitals, scope);
     let from = scope.stopwatch();
     if let Some(renewing) = renewing {
         let process = &mut *actor.process;
-        guarded_raw("renewal", &mut actor.cx, &mut |_| {
+        guarded_raw("renewal", &mut actor.cx, |_| {
             renewing.renew(process);
             Ok(())
         });
@@ -123,12 +112,12 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) {
 fn be_born(actor: &mut Actor<'_>, prepared: Option<Outcome>) {
     let mut ready = true;
     let (process, kind, mut prepared) = (&mut *actor.process, actor.kind, prepared);
-    guarded_raw("prepare", &mut actor.cx, &mut |_| {
+    guarded_raw("prepare", &mut actor.cx, |_| {
         ready = false;
         match prepared.take() {
             Some(Ok(result)) => result?,
             Some(Err(panic)) => resume_unwind(panic),
-            None => (kind.prepare)(process)?,
+            None => (kind.ways.prepare)(process)?,
         }
         ready = true;
         Ok(())
@@ -149,7 +138,7 @@ fn note_slow(scope: &Scope, process: &str, took: u64) {
 
 /// Runs `prepare` alone, on any thread.
 pub(crate) fn prepare_alone(entity: &mut EntityMut<'_>, kind: &Kind) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| row::process(entity, kind).map_or(Ok(()), kind.prepare)))
+    catch_unwind(AssertUnwindSafe(|| row::process(entity, kind).map_or(Ok(()), kind.ways.prepare)))
 }
 
 /// Runs the death of a process that stays where it is.

@@ -72,7 +72,7 @@ fn ring_one(world: &mut World, entity: Entity, id: TimerId, due: u64) {
         let Some(timer) = find(&mut actor.cx, id) else { return actor.act(Act::TimeOut(id)) };
         let Some(mut call) = timer.call.take() else { return };
         let Actor { process, mut cx, .. } = actor;
-        guarded_raw("timer", &mut cx, &mut |cx| call(process, cx));
+        guarded_raw("timer", &mut cx, |cx| call(process, cx));
         let Some(timer) = find(&mut cx, id) else { return };
         match timer.period {
             Some(period) => {

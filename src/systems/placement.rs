@@ -6,18 +6,19 @@ use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
 use crate::process::{Flags, LifeOf, Process, Vitals, short_name};
 use crate::renewal::Renewal;
-use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope, row};
+use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope, Ways, row};
 use crate::settings::Asked;
 use crate::supervision::Supervision;
 use crate::systems::stretch::Lay;
 use crate::systems::{death, hook, janitor, life, mailman, marker};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
-use bevy_ecs::lifecycle::HookContext;
-use bevy_ecs::observer::Observer;
+use bevy_ecs::lifecycle::{HookContext, Remove};
+use bevy_ecs::observer::{Observer, On};
 use bevy_ecs::schedule::{Schedules, SystemSet};
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// The index of the group that a process asks for by its components, made if need be. What it does not ask for stays as it
@@ -89,33 +90,41 @@ pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
 
 /// All that is to be known of a type. This alone, and what it names, is compiled once for each.
 pub(crate) fn kind<P: Process>(world: &mut World) -> Kind {
-    Kind {
+    let (component, vitals) = (world.register_component::<P>(), world.register_component::<Vitals>());
+    Kind { name: short_name::<P>(), component, vitals, ways: &Of::<P>::WAYS }
+}
+
+struct Of<P>(PhantomData<P>);
+
+impl<P: Process> Of<P> {
+    const WAYS: Ways = Ways {
         type_id: TypeId::of::<P>(),
-        name: short_name::<P>(),
-        component: world.register_component::<P>(),
-        vitals: world.register_component::<Vitals>(),
         renewal: TypeId::of::<Renewal<P>>(),
         life_set: || LifeOf::<P>::LifeOf.intern(),
         lives: life::lives::<P>,
         casts: row::casts::<P>(),
         prepare: hook::prepare::<P>,
         act: hook::act::<P>,
-    }
+    };
 }
 
 fn known_kind(world: &mut World, type_id: TypeId) -> Option<u32> {
     let kinds = scope::of(world).kinds.borrow();
-    kinds.iter().position(|kind| kind.type_id == type_id).map(|kind| kind as u32)
+    kinds.iter().position(|kind| kind.ways.type_id == type_id).map(|kind| kind as u32)
 }
 
 fn add_kind(world: &mut World, kind: Kind) -> u32 {
     let scope = scope::of(world);
+    scope.vitals.set(Some(kind.vitals));
     let mut kinds = scope.kinds.borrow_mut();
     kinds.push(kind);
     scope.unnamed.borrow_mut().push(0);
     let number = kinds.len() as u32 - 1;
     drop(kinds);
-    world.add_observer(Observer::new(death::observe).with_component(kind.component));
+    // Looked up once, not at each death.
+    let lender = scope::entity(world).expect("there is a scope, which knows the kind");
+    let observe = move |gone: On<Remove<()>>, world: DeferredWorld<'_>| death::observe(gone.entity, world, lender);
+    world.add_observer(Observer::new(observe).with_component(kind.component));
     number
 }
 

@@ -176,13 +176,17 @@ pub(crate) fn needs(world: &mut World, entity: Entity) -> Vec<Entity> {
 pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
     let found = scope::with(world, entity, |process, scope| {
         let vitals = process.get::<Vitals>()?;
-        Some((vitals.address.0.kind, scope.mark(vitals.lane).is_on(&process)))
+        let kind = vitals.address.0.kind;
+        let returns = vitals.address.0.fate() == Fate::Restart;
+        let renewal = returns.then(|| scope.kinds.borrow()[kind as usize].ways.renewal);
+        Some((kind, renewal, scope.mark(vitals.lane).is_on(&process)))
     });
-    let Some((kind, is_placed)) = found.flatten() else { return };
+    let Some((kind, renewal, is_placed)) = found.flatten() else { return };
+    let renewal = renewal.and_then(|renewal| world.components().get_id(renewal));
     if !is_placed {
         settle_in(world, entity, kind);
     }
-    hook::birth(world, entity, prepared);
+    hook::birth(world, entity, prepared, renewal);
 }
 
 /// Puts one that comes from rest where its settings say.

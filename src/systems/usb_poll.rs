@@ -281,7 +281,7 @@ fn fail(world: &mut World, entity: Entity, message: &str) {
         if cx.vitals.flags.has(Flags::DYING.and(Flags::OVER)) {
             return;
         }
-        guarded_raw("usb", cx, &mut |_| Err(message.into()));
+        guarded_raw("usb", cx, |_| Err(message.into()));
         if !cx.vitals.flags.has(Flags::DYING) {
             let process = cx.vitals.address.name().to_owned();
             let cause = Cause::Failed { process, hook: "usb".into(), message: message.to_owned() };

@@ -74,7 +74,8 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn stop_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
-        Ok(self.owning().child(name)?.shared.stop())
+        self.owning().child(name)?.shared.stop();
+        Ok(())
     }
 
     /// Has a thread look at once at the condition of its [light sleep](Thread::light_sleep).
@@ -82,7 +83,8 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn wake_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
-        Ok(self.owning().child(name)?.shared.wake_up())
+        self.owning().child(name)?.shared.wake_up();
+        Ok(())
     }
 
     /// All threads of this process, as they were added. Those that have ended are reaped before the next life.

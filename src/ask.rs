@@ -40,6 +40,7 @@ pub use crate::answer::AskError;
 use crate::clock::nanos;
 use crate::context::Context;
 use crate::draft::{Back, Content, Draft, Nothing};
+use crate::erased::RawContext;
 use crate::mail::Mail;
 use crate::process::Process;
 use crate::send::Recipient;
@@ -90,42 +91,40 @@ pub(crate) struct Ask<P: Process> {
     /// The thread in which the answer will come.
     pub(crate) thread: u64,
     pub(crate) timer: TimerId,
-    recipient: Box<str>,
-    timeout: Duration,
+    terms: Terms,
     then: Then<P>,
 }
 
+/// Who is to answer, and by when.
+struct Terms {
+    recipient: Box<str>,
+    timeout: Duration,
+}
+
 enum Then<P: Process> {
-    Keep(Arc<Mutex<State>>),
+    Keep(Kept),
     Call(OnReply<P>),
 }
 
-impl<P: Process> Drop for Ask<P> {
+/// Where the outcome is kept for a [`Pending`].
+struct Kept(Arc<Mutex<State>>);
+
+impl Drop for Kept {
     /// Whoever still holds the [`Pending`] learns that its asker is gone.
     fn drop(&mut self) {
-        if let Then::Keep(state) = &self.then {
-            let mut state = state.lock();
-            if matches!(*state, State::Waiting) {
-                *state = State::Gone;
-            }
+        let mut state = self.0.lock();
+        if matches!(*state, State::Waiting) {
+            *state = State::Gone;
         }
     }
 }
 
-impl<P: Process> fmt::Debug for Ask<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ask({:?} within {:?})", self.recipient, self.timeout)
-    }
-}
-
-impl<P: Process> Ask<P> {
-    /// Why no answer came in time.
-    pub(crate) fn timed_out(&self) -> AskError {
+impl Terms {
+    fn timed_out(&self) -> AskError {
         AskError::TimedOut { recipient: self.recipient.to_string(), timeout: self.timeout }
     }
 
-    /// What the answer says: it may be the bounce of the question.
-    pub(crate) fn outcome(&self, mail: Mail) -> Result<Mail, AskError> {
+    fn outcome(&self, mail: Mail) -> Result<Mail, AskError> {
         match mail.failed() {
             Some(failure) => {
                 Err(AskError::Failed { recipient: self.recipient.to_string(), reason: failure.reason.to_string() })
@@ -133,21 +132,50 @@ impl<P: Process> Ask<P> {
             None => Ok(mail),
         }
     }
+}
+
+impl<P: Process> fmt::Debug for Ask<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Terms { recipient, timeout } = &self.terms;
+        write!(f, "Ask({recipient:?} within {timeout:?})")
+    }
+}
+
+impl<P: Process> Ask<P> {
+    /// Why no answer came in time.
+    pub(crate) fn timed_out(&self) -> AskError {
+        self.terms.timed_out()
+    }
+
+    /// What the answer says: it may be the bounce of the question.
+    pub(crate) fn outcome(&self, mail: Mail) -> Result<Mail, AskError> {
+        self.terms.outcome(mail)
+    }
 
     /// Ends the ask.
     pub(crate) fn resolve(self, outcome: Result<Mail, AskError>, process: &mut P, cx: &mut Context<'_, P>) -> Result {
-        if !matches!(outcome, Err(AskError::TimedOut { .. })) {
-            cx.scope.alarms.borrow_mut().withdraw(cx.entity(), self.timer);
-        }
-        match &self.then {
-            Then::Keep(state) => {
-                *state.lock() = State::Ready(outcome);
+        cx.raw().forget_ask(self.timer, &outcome);
+        match self.then {
+            Then::Keep(kept) => {
+                kept.resolve(outcome);
                 Ok(())
             }
-            Then::Call(call) => match outcome {
-                Ok(mail) => call(process, Ok(&mail), cx),
-                Err(error) => call(process, Err(error), cx),
-            },
+            Then::Call(call) => call(process, outcome.as_ref().map_err(AskError::clone), cx),
+        }
+    }
+}
+
+impl Kept {
+    fn resolve(self, outcome: Result<Mail, AskError>) {
+        *self.0.lock() = State::Ready(outcome);
+    }
+}
+
+impl RawContext<'_> {
+    /// Nobody waits for its time-out, unless that is what has come.
+    fn forget_ask(&mut self, timer: TimerId, outcome: &Result<Mail, AskError>) {
+        if !matches!(outcome, Err(AskError::TimedOut { .. })) {
+            self.scope.alarms.borrow_mut().withdraw(self.vitals.address.entity(), timer);
         }
     }
 }
@@ -175,7 +203,14 @@ impl Debts {
     }
 
     /// Drops those for which it does not hold.
-    pub(crate) fn retain(&mut self, is_kept: impl FnMut(&Draft<Back, Nothing>) -> bool) {
+    pub(crate) fn retain(&mut self, mut is_kept: impl FnMut(&Draft<Back, Nothing>) -> bool) {
+        if !self.all.is_empty() {
+            self.retain_some(&mut is_kept);
+        }
+    }
+
+    /// Once for all who ask, each of whom would bring a function of its own.
+    fn retain_some(&mut self, is_kept: &mut dyn FnMut(&Draft<Back, Nothing>) -> bool) {
         self.all.retain(is_kept);
     }
 }
@@ -195,7 +230,7 @@ impl<P: Process> Context<'_, P> {
     /// passes by the filters. `timeout` is on the application's clock.
     pub fn ask<T: Recipient, B: Content>(&mut self, draft: Draft<T, B>, timeout: Duration) -> Pending {
         let state = Arc::new(Mutex::new(State::Waiting));
-        if let Err(error) = self.begin_ask(draft, timeout, Then::Keep(state.clone())) {
+        if let Err(error) = self.begin_ask(draft, timeout, Then::Keep(Kept(state.clone()))) {
             *state.lock() = State::Ready(Err(error));
         }
         Pending(state)
@@ -243,7 +278,8 @@ impl<P: Process> Context<'_, P> {
         let timer = TimerId(belongings.next_timer);
         belongings.next_timer += 1;
         let thread = thread.unwrap_or(sent.number);
-        belongings.asks.push(Ask { thread, timer, recipient: recipient.into(), timeout, then });
+        let terms = Terms { recipient: recipient.into(), timeout };
+        belongings.asks.push(Ask { thread, timer, terms, then });
         let due = self.scope.now().saturating_add(nanos(timeout));
         self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), timer);
         self.scope.wind_alarm();

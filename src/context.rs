@@ -5,6 +5,7 @@
 
 use crate::cause::Cause;
 use crate::clock::nanos;
+use crate::erased::{self, RawContext};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::link::Call;
@@ -13,13 +14,14 @@ use crate::post::{Address, Fate};
 use crate::process::{Belongings, Flags, Process, Vitals};
 use crate::run_level::{IllegalMove, RunLevel};
 use crate::scope::{self, Change, Scope};
-use crate::timer::{Timer, TimerId};
+use crate::timer::TimerId;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::error::Result;
 use bevy_ecs::world::World;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use std::any::Any;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -200,8 +202,7 @@ impl<P: Process> Context<'_, P> {
     /// How often this process lives.
     #[must_use]
     pub fn frequency(&self) -> Frequency {
-        let group = self.scope.lane(self.vitals).group;
-        self.scope.groups.borrow()[group as usize].key.frequency
+        self.scope.frequency(self.vitals)
     }
 
     /// Changes how often this process lives, from the end of this tick on. Its next life is strictly later than now, at
@@ -281,8 +282,7 @@ impl<P: Process> Context<'_, P> {
     /// # }
     /// ```
     pub fn die(&mut self, reason: impl Into<String>) {
-        let cause = Cause::Died { process: self.name().to_owned(), reason: reason.into() };
-        self.scope.condemn(self.vitals, Arc::new(cause));
+        self.raw().die(reason.into());
     }
 
     /// Ends the whole application in order: this tick goes on to its end, then all processes die. The first reason
@@ -365,7 +365,7 @@ impl<P: Process> Context<'_, P> {
     {
         let mut call = Some(call);
         let once = move |process: &mut P, cx: &mut Context<'_, P>| call.take().map_or(Ok(()), |call| call(process, cx));
-        self.add_timer(nanos(delay), None, Box::new(once))
+        self.add_timer(nanos(delay), None, once)
     }
 
     /// Calls back every `period`, first after one period, at most once a tick: instants that pass between two ticks
@@ -383,30 +383,23 @@ impl<P: Process> Context<'_, P> {
         F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
     {
         let period = nanos(period).max(1);
-        self.add_timer(period, Some(period), Box::new(call))
+        self.add_timer(period, Some(period), call)
     }
 
     /// Takes a timer away. `false` when it has already made its last call, or was cancelled before.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
-        let Some(belongings) = self.known_mut() else { return false };
-        let before = belongings.timers.len();
-        belongings.timers.retain(|kept| kept.id != timer);
-        let found = belongings.timers.len() != before;
-        if found {
-            self.scope.alarms.borrow_mut().withdraw(self.vitals.address.entity(), timer);
-        }
-        found
+        self.raw().cancel(timer)
     }
 
-    fn add_timer(&mut self, delay: u64, period: Option<u64>, call: crate::timer::Callback<P>) -> TimerId {
-        let belongings = self.belongings();
-        let id = TimerId(belongings.next_timer);
-        belongings.next_timer += 1;
-        belongings.timers.push(Timer { id, period, call: Some(call) });
-        let due = self.scope.now().saturating_add(delay);
-        self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), id);
-        self.scope.wind_alarm();
-        id
+    fn add_timer<F>(&mut self, delay: u64, period: Option<u64>, mut call: F) -> TimerId
+    where
+        F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
+    {
+        let ring = move |process: &mut dyn Any, cx: RawContext<'_>| {
+            let (process, mut cx) = erased::typed(process, cx);
+            call(process, &mut cx)
+        };
+        self.owning().add_timer(delay, period, Box::new(ring))
     }
 }
 

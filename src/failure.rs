@@ -2,9 +2,10 @@
 
 use crate::cause::{Cause, message_of};
 use crate::context::Context;
+use crate::erased::RawContext;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
-use crate::scope::Scope;
+use crate::scope::{Outcome, Scope};
 use crate::supervision::{Response, Restart, Supervision};
 use bevy_ecs::error::{BevyError, Result};
 use std::any::Any;
@@ -25,8 +26,24 @@ pub(crate) fn guarded<P: Process>(
     // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
     match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => Culprit::of(hook, cx).failed(&error),
-        Err(panic) => Culprit::of(hook, cx).panicked(&*panic),
+        outcome => cx.raw().culprit(hook).answers(outcome),
+    }
+}
+
+/// The same, without the type of the process.
+#[inline]
+pub(crate) fn guarded_raw(hook: &'static str, cx: &mut RawContext<'_>, call: impl FnOnce(RawContext<'_>) -> Result) {
+    cx.scope.hold(cx.vitals.party);
+    match catch_unwind(AssertUnwindSafe(|| call(cx.reborrow()))) {
+        Ok(Ok(())) => {}
+        outcome => cx.reborrow().culprit(hook).answers(outcome),
+    }
+}
+
+impl<'t> RawContext<'t> {
+    /// Its process, as one that has failed in this hook.
+    pub(crate) fn culprit(self, hook: &'static str) -> Culprit<'t> {
+        Culprit { hook, scope: self.scope, vitals: self.vitals, pulled: self.pulled }
     }
 }
 
@@ -41,6 +58,17 @@ pub(crate) struct Culprit<'a> {
 impl<'a> Culprit<'a> {
     pub(crate) fn of<P: Process>(hook: &'static str, cx: &'a mut Context<'_, P>) -> Self {
         Self { hook, scope: cx.scope, vitals: cx.vitals, pulled: cx.pulled }
+    }
+
+    /// What it has come to, when that is not well.
+    #[cold]
+    #[inline(never)]
+    fn answers(self, outcome: Outcome) {
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.failed(&error),
+            Err(panic) => self.panicked(&*panic),
+        }
     }
 
     /// It has returned an error.

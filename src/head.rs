@@ -39,6 +39,7 @@ use crate::handle::ApplicationHandle;
 use crate::key::{GroupKey, GroupOptions, OnHead};
 use crate::link::{Link, UnknownHead};
 use crate::pace::{Pace, Pacer};
+use crate::post::Address;
 use crate::process::Process;
 use crate::realtime::RealTime;
 use crate::runner::Runner;
@@ -162,7 +163,7 @@ impl Head {
         let table =
             self.sorter.is_bare::<B>().then(|| Table { process: TypeId::of::<P>(), expect: birth::expect::<P> });
         let enroll = Box::new(move |runner: &mut Runner| {
-            let entity = runner.world.spawn(bundle).id();
+            let entity = birth::put_settings(&mut runner.world, bundle);
             enroll(runner, entity, process)
         });
         Enrolment { place, table, enroll }
@@ -237,9 +238,13 @@ impl Head {
 /// Enrols one process on its head, to the settings that stand there.
 pub(crate) fn enroll<P: Process>(runner: &mut Runner, entity: Entity, process: P) -> Result<Entrant, String> {
     let address = birth::enroll(&mut runner.world, entity, process).map_err(|error| error.to_string())?;
+    Ok(enter(runner, address))
+}
+
+fn enter(runner: &mut Runner, address: Address) -> Entrant {
     // Its settings were taken, before there was anybody to see it: that is not to heap up.
     runner.world.clear_trackers();
-    Ok(Entrant::new(&runner.world, address))
+    Entrant::new(&runner.world, address)
 }
 
 /// All heads of an application, the main one first, and on which of them each process is put, in order of adding.

@@ -54,6 +54,7 @@ pub mod wire;
 // Floor 2: the process.
 pub mod ask;
 pub mod context;
+mod erased;
 mod failure;
 pub mod lock;
 pub mod mailing;

@@ -11,30 +11,27 @@
 //! counted, and logged. After an error the process lives on; a panic ends it, unless [`supervision`](crate::supervision) says otherwise. A
 //! program built with `panic = "abort"` has no panics caught.
 
-use crate::ask::{Ask, Debts};
+use crate::ask::Ask;
 use crate::context::Context;
-use crate::event::Event;
+use crate::erased::{Common, Owned};
 use crate::filter::Filters;
-use crate::mail::Mail;
 use crate::mailing::Handler;
 use crate::parallel::Parallel;
 use crate::party::Party;
 use crate::post::Address;
 use crate::signal::Signal;
-use crate::subject::Subject;
-use crate::thread::{Child, ChildThread, Family};
-use crate::timer::Timer;
+use crate::thread::ChildThread;
+use crate::timer::TimerId;
 use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
 use bevy_ecs::query::QueryData;
 use bevy_ecs::schedule::SystemSet;
-use rand::rngs::Xoshiro256PlusPlus;
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
 
 /// A component that is born, lives so many times a second, and dies.
 ///
@@ -145,8 +142,12 @@ impl<P> Clone for LifeOf<P> {
 
 impl<P> fmt::Debug for LifeOf<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LifeOf<{}>", short_name::<P>())
+        write_set(f, short_name::<P>())
     }
+}
+
+fn write_set(f: &mut fmt::Formatter<'_>, of: &str) -> fmt::Result {
+    write!(f, "LifeOf<{of}>")
 }
 
 impl<P> PartialEq for LifeOf<P> {
@@ -171,7 +172,10 @@ impl<P: Process> SystemSet for LifeOf<P> {
 
 /// The last part of a type's path, without its parameters: what an unnamed process is called.
 pub(crate) fn short_name<T: ?Sized>() -> &'static str {
-    let full = std::any::type_name::<T>();
+    shorten(std::any::type_name::<T>())
+}
+
+fn shorten(full: &str) -> &str {
     let end = full.find('<').unwrap_or(full.len());
     let start = full[..end].rfind("::").map_or(0, |colons| colons + 2);
     &full[start..end]
@@ -278,71 +282,65 @@ pub(crate) type Row<P> = (&'static mut P, &'static mut Vitals);
 
 /// What only a few processes need: `Belongings` of the type of the process. Without its type, so that it takes no column
 /// of its own.
-#[derive(Debug)]
-pub(crate) struct Private(Option<Box<dyn Any + Send + Sync>>);
+pub(crate) struct Private(Option<Box<dyn Owned>>);
 
 /// What every mail looks at comes first: a filter, if it is the only one, in 64 bytes. (To have them aligned costs more than it
 /// saves: the allocator then leaves holes between neighbours.)
 #[repr(C)]
 pub(crate) struct Belongings<P: Process> {
     pub(crate) filters: Filters<Handler<P>>,
-    pub(crate) next_timer: u32,
-    pub(crate) timers: Vec<Timer<P>>,
-    pub(crate) random: Option<Xoshiro256PlusPlus>,
     /// Filters of routes other than the mailbox.
     pub(crate) routes: Vec<(Cow<'static, str>, Filters<Handler<P>>)>,
-    /// Mail that came by a route and waits for the mailman.
-    pub(crate) routed: Vec<(usize, Mail)>,
-    /// Events that have a callback.
-    pub(crate) heard: Vec<(Subject, Listener<P>)>,
-    pub(crate) signals: Signals<P>,
     pub(crate) asks: Vec<Ask<P>>,
-    /// Questions it has read and not answered.
-    pub(crate) owed: Debts,
-    /// Its child threads, and what it shares with them: its locks among others.
-    pub(crate) children: Vec<Child>,
-    pub(crate) family: Option<Arc<Family>>,
-    /// What it wants to know of USB devices, which this floor does not know.
-    #[cfg(feature = "usb")]
-    pub(crate) usb: Option<Arc<dyn Any + Send + Sync>>,
+    common: Common,
 }
-
-/// What an event calls.
-pub(crate) type Listener<P> = fn(&mut P, &Event, &mut Context<'_, P>) -> Result;
 
 /// What a signal calls.
 pub type SignalListener<P> = fn(&mut P, Signal, &mut Context<'_, P>) -> Result;
 
-/// The signals that a process has bound.
-pub(crate) struct Signals<P: Process> {
-    pub(crate) bound: Vec<(Signal, SignalListener<P>)>,
-    pub(crate) backup: Option<Vec<(Signal, SignalListener<P>)>>,
-}
-
-impl<P: Process> Default for Signals<P> {
+impl<P: Process> Default for Belongings<P> {
     fn default() -> Self {
-        Self { bound: Vec::new(), backup: None }
+        Self { filters: Filters::default(), routes: Vec::new(), asks: Vec::new(), common: Common::default() }
     }
 }
 
-impl<P: Process> Default for Belongings<P> {
-    fn default() -> Self {
-        Self {
-            filters: Filters::default(),
-            next_timer: 0,
-            timers: Vec::new(),
-            random: None,
-            routes: Vec::new(),
-            routed: Vec::new(),
-            heard: Vec::new(),
-            signals: Signals::default(),
-            asks: Vec::new(),
-            owed: Debts::default(),
-            children: Vec::new(),
-            family: None,
-            #[cfg(feature = "usb")]
-            usb: None,
-        }
+impl<P: Process> Deref for Belongings<P> {
+    type Target = Common;
+
+    fn deref(&self) -> &Common {
+        &self.common
+    }
+}
+
+impl<P: Process> DerefMut for Belongings<P> {
+    fn deref_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
+impl<P: Process> Owned for Belongings<P> {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn asks(&self) -> Vec<TimerId> {
+        self.asks.iter().map(|ask| ask.timer).collect()
+    }
+
+    fn clear(&mut self) {
+        self.filters = Filters::default();
+        self.routes = Vec::new();
+        self.asks = Vec::new();
+    }
+}
+
+impl fmt::Debug for Private {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Private({})", if self.0.is_some() { "some" } else { "none" })
     }
 }
 
@@ -350,26 +348,47 @@ impl Private {
     /// What a process of this type has, if it has anything.
     #[inline(always)]
     pub(crate) fn get<P: Process>(&self) -> Option<&Belongings<P>> {
-        self.0.as_ref()?.downcast_ref()
+        let owned: &dyn Any = &**self.0.as_ref()?;
+        owned.downcast_ref()
     }
 
     /// The same, to change it.
     #[inline(always)]
     pub(crate) fn get_mut<P: Process>(&mut self) -> Option<&mut Belongings<P>> {
-        self.0.as_mut()?.downcast_mut()
+        let owned: &mut dyn Any = &mut **self.0.as_mut()?;
+        owned.downcast_mut()
     }
 
     /// The same, made if need be.
     pub(crate) fn belongings<P: Process>(&mut self) -> &mut Belongings<P> {
-        let belongings = self.0.get_or_insert_with(|| Box::new(Belongings::<P>::default()));
+        let belongings: &mut dyn Any = &mut **self.0.get_or_insert_with(|| Box::new(Belongings::<P>::default()));
         belongings.downcast_mut().expect("a process keeps its type")
     }
 
+    /// What it has that does not depend on its type.
+    pub(crate) fn common(&self) -> Option<&Common> {
+        self.0.as_ref().map(|owned| owned.common())
+    }
+
+    /// The same, to change it.
+    pub(crate) fn common_mut(&mut self) -> Option<&mut Common> {
+        self.0.as_mut().map(|owned| owned.common_mut())
+    }
+
+    /// The timers that its head keeps for it.
+    pub(crate) fn timers(&self) -> Vec<TimerId> {
+        let Some(owned) = &self.0 else { return Vec::new() };
+        let mut timers = owned.asks();
+        timers.extend(owned.common().timers.iter().map(|timer| timer.id));
+        timers
+    }
+
     /// Drops all that a birth sets up anew. Numbers go on, so that nothing old is taken for something new.
-    pub(crate) fn clear<P: Process>(&mut self) {
-        if let Some(belongings) = self.get_mut::<P>() {
-            let Belongings { next_timer, random, .. } = std::mem::take(belongings);
-            *belongings = Belongings { next_timer, random, ..Belongings::default() };
+    pub(crate) fn clear(&mut self) {
+        if let Some(owned) = &mut self.0 {
+            owned.clear();
+            let Common { next_timer, random, .. } = std::mem::take(owned.common_mut());
+            *owned.common_mut() = Common { next_timer, random, ..Common::default() };
         }
     }
 }

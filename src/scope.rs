@@ -7,9 +7,11 @@ use crate::bell::monotonic;
 mod branch;
 mod graveyard;
 mod lent;
+pub(crate) mod row;
 
 use crate::cause::Cause;
 use crate::control::Control;
+use crate::erased::Actor;
 use crate::frequency::Frequency;
 use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
@@ -27,8 +29,8 @@ use crate::timer::{Alarms, TimerId};
 use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::schedule::InternedSystemSet;
-use bevy_ecs::world::{EntityMut, World};
-use std::any::TypeId;
+use bevy_ecs::world::World;
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell, RefMut};
 use std::cmp::Reverse;
@@ -39,7 +41,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use branch::Branch;
 pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
-pub(crate) use lent::{Lent, entity, lend, of, with};
+pub(crate) use lent::{Lent, entity, lend, of, with, with_lender};
+use row::Casts;
 
 /// A group as processes know it; its deadlines and counters are the head's.
 #[derive(Clone)]
@@ -123,26 +126,28 @@ pub(crate) trait Lives: Send + Sync {
 /// The erased runner of one process type: what the head can do without knowing it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
-    pub(crate) type_id: TypeId,
     pub(crate) name: &'static str,
+    /// The numbers of its components in this World: the process, and what is kept beside it.
+    pub(crate) component: ComponentId,
+    pub(crate) vitals: ComponentId,
+    pub(crate) ways: &'static Ways,
+}
+
+/// What is the same for a type in every World.
+pub(crate) struct Ways {
+    pub(crate) type_id: TypeId,
+    /// Its [`Renewal`](crate::renewal::Renewal), which may be no component of a World.
+    pub(crate) renewal: TypeId,
     /// The set in which its lives run, for who orders them.
     pub(crate) life_set: fn() -> InternedSystemSet,
     /// What runs the lives of a lane, whose processes are told by this mark.
     pub(crate) lives: fn(&mut World, u32, Mark) -> Box<dyn Lives>,
+    /// How a process in the World is borrowed.
+    pub(crate) casts: Casts,
     /// Readies the process's state for a birth, without a context.
-    pub(crate) prepare: fn(&mut EntityMut<'_>) -> Outcome,
-    /// Gives the process its place among the living and runs its `birth`, for the first time or again.
-    pub(crate) birth: fn(&mut World, Entity, Option<Prepared>),
-    /// Runs the process's `death`, and leaves it where it is.
-    pub(crate) retire: fn(&mut World, Entity),
-    /// Tells the process's threads to end, and waits for none.
-    pub(crate) halt: fn(&mut World, Entity),
-    /// Tells the process's threads how often it lives from now on.
-    pub(crate) regrouped: fn(&mut World, Entity, Frequency),
-    /// Runs the process's `safe_stop`.
-    pub(crate) safe_stop: fn(&mut World, Entity),
-    /// Runs one timer of the process.
-    pub(crate) ring: fn(&mut World, Entity, TimerId, u64),
+    pub(crate) prepare: fn(&mut dyn Any) -> bevy_ecs::error::Result,
+    /// Runs one of its hooks.
+    pub(crate) act: Actor,
 }
 
 /// One that waits to be born again. The order is that of births: by instant, then by rank, then by age.
@@ -193,6 +198,8 @@ pub(crate) struct Scope {
     pub(crate) groups: RefCell<Vec<GroupEntry>>,
     pub(crate) lanes: RefCell<Vec<Lane>>,
     pub(crate) kinds: RefCell<Vec<Kind>>,
+    /// The number of the vitals in this World, from the first kind on.
+    pub(crate) vitals: Cell<Option<ComponentId>>,
     /// How many unnamed processes each kind has had.
     pub(crate) unnamed: RefCell<Vec<u32>>,
     pub(crate) ids: Ids,
@@ -247,6 +254,7 @@ impl Scope {
             groups: RefCell::default(),
             lanes: RefCell::default(),
             kinds: RefCell::default(),
+            vitals: Cell::new(None),
             unnamed: RefCell::default(),
             ids,
             next_tick,
@@ -376,6 +384,11 @@ impl Scope {
 
     pub(crate) fn lane(&self, vitals: &Vitals) -> Lane {
         self.lanes.borrow()[vitals.lane as usize]
+    }
+
+    /// How often a process lives.
+    pub(crate) fn frequency(&self, vitals: &Vitals) -> Frequency {
+        self.groups.borrow()[self.lane(vitals).group as usize].key.frequency
     }
 
     /// How often a process has lived.

@@ -31,30 +31,51 @@
 //! assert_eq!(exit.report().process("probe").unwrap().lives, 100);
 //! ```
 
-use crate::context::Context;
+use crate::erased::{RawContext, Ring};
 use crate::post::Address;
-use crate::process::Process;
 use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
-use bevy_ecs::error::Result;
 use hashbrown::HashSet;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-
-/// A callback on the process that set it.
-pub(crate) type Callback<P> = Box<dyn FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync>;
 
 /// Names a timer of one process, to cancel it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TimerId(pub(crate) u32);
 
 /// A timer as its owner keeps it.
-pub(crate) struct Timer<P: Process> {
+pub(crate) struct Timer {
     pub(crate) id: TimerId,
     /// Nanoseconds between calls; `None` for a single call.
     pub(crate) period: Option<u64>,
     /// Taken out while it runs, so that it may set and cancel timers, itself among them.
-    pub(crate) call: Option<Callback<P>>,
+    pub(crate) call: Option<Ring>,
+}
+
+impl RawContext<'_> {
+    /// Sets a timer.
+    pub(crate) fn add_timer(&mut self, delay: u64, period: Option<u64>, call: Ring) -> TimerId {
+        let due = self.scope.now().saturating_add(delay);
+        let belongings = self.own();
+        let id = TimerId(belongings.next_timer);
+        belongings.next_timer += 1;
+        belongings.timers.push(Timer { id, period, call: Some(call) });
+        self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), id);
+        self.scope.wind_alarm();
+        id
+    }
+
+    /// Takes a timer away. Whether it was still there.
+    pub(crate) fn cancel(&mut self, timer: TimerId) -> bool {
+        let Some(belongings) = self.known_mut() else { return false };
+        let before = belongings.timers.len();
+        belongings.timers.retain(|kept| kept.id != timer);
+        let found = belongings.timers.len() != before;
+        if found {
+            self.scope.alarms.borrow_mut().withdraw(self.vitals.address.entity(), timer);
+        }
+        found
+    }
 }
 
 /// A timer as its head keeps it: when to look at whom.

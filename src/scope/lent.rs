@@ -4,7 +4,7 @@ use super::Scope;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
-use bevy_ecs::world::{EntityMut, World};
+use bevy_ecs::world::{DeferredWorld, EntityMut, World};
 use parking_lot::Mutex;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -41,6 +41,16 @@ pub(crate) fn lend<R>(world: &mut World, borrow: impl FnOnce(&mut World, &Scope)
 /// Lends an entity together with the scope, if it is there.
 pub(crate) fn with<R>(world: &mut World, entity: Entity, f: impl FnOnce(EntityMut<'_>, &Scope) -> R) -> Option<R> {
     let lender = self::entity(world)?;
+    with_lender(world.into(), entity, lender, f)
+}
+
+/// The same, where the World can't be changed at once, and it is known who carries the scope.
+pub(crate) fn with_lender<R>(
+    mut world: DeferredWorld<'_>,
+    entity: Entity,
+    lender: Entity,
+    f: impl FnOnce(EntityMut<'_>, &Scope) -> R,
+) -> Option<R> {
     let [entity, mut lender] = world.get_entity_mut([entity, lender]).ok()?;
     let mut lent = lender.get_mut::<Lent>()?;
     Some(f(entity, lent.bypass_change_detection().scope()))

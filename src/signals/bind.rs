@@ -2,9 +2,12 @@
 
 use super::desk;
 use crate::context::Context;
+use crate::erased::{self, Heed, RawContext};
 use crate::process::{Process, SignalListener};
 use crate::signal::{Signal, SignalError};
 use crate::switchboard::SignalBinding;
+use std::any::Any;
+use std::sync::Arc;
 
 /// Signals.
 impl<P: Process> Context<'_, P> {
@@ -31,10 +34,11 @@ impl<P: Process> Context<'_, P> {
     {
         let signals: Vec<Signal> =
             signals.into_iter().map(|signal| signal.try_into()?.bindable()).collect::<Result<_, SignalError>>()?;
-        let bound = &mut self.belongings().signals.bound;
-        bound.retain(|(known, _)| !signals.contains(known));
-        bound.extend(signals.iter().map(|&signal| (signal, call)));
-        self.rebind()
+        let heed = move |process: &mut dyn Any, signal, cx: RawContext<'_>| {
+            let (process, mut cx) = erased::typed(process, cx);
+            call(process, signal, &mut cx)
+        };
+        self.owning().bind(&signals, Arc::new(heed))
     }
 
     /// Calls back for these signals no longer. How many of them were bound by this process.
@@ -47,12 +51,7 @@ impl<P: Process> Context<'_, P> {
         SignalError: From<S::Error>,
     {
         let signals: Vec<Signal> = signals.into_iter().map(S::try_into).collect::<Result<_, _>>()?;
-        let bound = &mut self.belongings().signals.bound;
-        let before = bound.len();
-        bound.retain(|(known, _)| !signals.contains(known));
-        let removed = before - bound.len();
-        self.rebind()?;
-        Ok(removed)
+        self.raw().unbind(&signals)
     }
 
     /// All signals that do something in this application, by number: who has bound them, and what is done if nobody has.
@@ -77,8 +76,27 @@ impl<P: Process> Context<'_, P> {
         let signals = &mut self.belongings().signals;
         let Some(backup) = signals.backup.clone() else { return Ok(false) };
         signals.bound = backup;
-        self.rebind()?;
+        self.raw().rebind()?;
         Ok(true)
+    }
+}
+
+impl RawContext<'_> {
+    fn bind(&mut self, signals: &[Signal], call: Heed) -> Result<(), SignalError> {
+        let bound = &mut self.own().signals.bound;
+        bound.retain(|(known, _)| !signals.contains(known));
+        bound.extend(signals.iter().map(|&signal| (signal, call.clone())));
+        self.rebind()
+    }
+
+    fn unbind(&mut self, signals: &[Signal]) -> Result<usize, SignalError> {
+        let mut removed = 0;
+        if let Some(belongings) = self.known_mut() {
+            let bound = &mut belongings.signals.bound;
+            removed = bound.extract_if(.., |(known, _)| signals.contains(known)).count();
+        }
+        self.rebind()?;
+        Ok(removed)
     }
 
     /// Tells the switchboard, and the system.
@@ -95,7 +113,7 @@ impl<P: Process> Context<'_, P> {
 }
 
 /// A process that dies is called for nothing any more.
-pub(crate) fn forget<P: Process>(cx: &mut Context<'_, P>) {
+pub(crate) fn forget(cx: &mut RawContext<'_>) {
     let Some(belongings) = cx.known_mut() else { return };
     if !std::mem::take(&mut belongings.signals).bound.is_empty() {
         let (control, owner) = (&cx.scope.control, &cx.vitals.address);

@@ -10,14 +10,14 @@ use crate::mail::Mail;
 use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow, Sack};
 use crate::post::{Address, Record};
 use crate::process::{Process, Vitals, short_name};
-use crate::renewal::Renewal;
-use crate::scope::{self, Mark, Scope};
+use crate::scope::{self, Mark, Scope, row};
 use crate::settings::{self, Settings, Sorter, Taken};
 use crate::supervision::{Supervision, SupervisionError};
 use crate::systems::marker::Abroad;
 use crate::systems::placement::{group_of, kind_of, lane_of};
 use crate::systems::rebirth;
 use bevy_ecs::bundle::Bundle;
+use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::name::Name;
 use bevy_ecs::system::{Commands, EntityCommands};
@@ -80,13 +80,16 @@ impl<P> fmt::Debug for SpawnError<P> {
 
 impl<P> fmt::Display for SpawnError<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, reason, .. } = self;
-        match name {
-            Some(name) => write!(f, "process {name:?}")?,
-            None => write!(f, "a process")?,
-        }
-        write!(f, " of type {} was not born: {reason}", short_name::<P>())
+        refuse(f, self.name.as_deref(), short_name::<P>(), &self.reason)
     }
+}
+
+fn refuse(f: &mut fmt::Formatter<'_>, name: Option<&str>, of: &str, reason: &Refusal) -> fmt::Result {
+    match name {
+        Some(name) => write!(f, "process {name:?}")?,
+        None => write!(f, "a process")?,
+    }
+    write!(f, " of type {of} was not born: {reason}")
 }
 
 impl<P> std::error::Error for SpawnError<P> {}
@@ -103,7 +106,7 @@ pub trait SpawnProcess {
 
 impl SpawnProcess for World {
     fn spawn_process<P: Process>(&mut self, process: P, bundle: impl Bundle) -> Result<Entity, SpawnError<P>> {
-        let entity = self.spawn(bundle).id();
+        let entity = put_settings(self, bundle);
         bear(self, entity, process)
     }
 }
@@ -169,6 +172,12 @@ fn bear_here<P: Process>(world: &mut World, process: P, bundle: impl Bundle) {
     note_refusal(world, born);
 }
 
+/// Puts the settings of a process into the World. Not inlined: many types have settings of one type.
+#[inline(never)]
+pub(crate) fn put_settings<B: Bundle>(world: &mut World, bundle: B) -> Entity {
+    world.spawn(bundle).id()
+}
+
 /// Whether a process whose bundle is in its slot belongs into this World.
 fn check_head(slot: &EntityMut<'_>, control: &Control, own: &Link) -> Result<(), Refusal> {
     let Some(head) = slot.get::<OnHead>() else { return Ok(()) };
@@ -177,11 +186,15 @@ fn check_head(slot: &EntityMut<'_>, control: &Control, own: &Link) -> Result<(),
 
 pub(crate) fn note_refusal<P>(world: &mut World, born: Result<Entity, SpawnError<P>>) {
     if let Err(error) = born {
-        tracing::error!("{error}");
-        if scope::entity(world).is_some() {
-            let refused = &scope::of(world).refused_births;
-            refused.set(refused.get() + 1);
-        }
+        count_refusal(world, &error);
+    }
+}
+
+fn count_refusal(world: &mut World, error: &dyn fmt::Display) {
+    tracing::error!("{error}");
+    if scope::entity(world).is_some() {
+        let refused = &scope::of(world).refused_births;
+        refused.set(refused.get() + 1);
     }
 }
 
@@ -214,19 +227,40 @@ pub(crate) fn autostarts(world: &World, entity: Entity) -> bool {
 /// Puts a process to its settings in the World under its name, at rest: its address can be written to, and nothing of it
 /// runs. What is refused is despawned.
 pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) -> Result<Address, SpawnError<P>> {
-    if let Some(mut renewal) = world.get_mut::<Renewal<P>>(entity) {
-        renewal.remember(&process);
+    row::remember(world, entity, &process);
+    match ready::<P>(world, entity) {
+        Ok((vitals, ids)) => {
+            let address = vitals.address.clone();
+            row::put(&mut world.entity_mut(entity), ids, process, vitals);
+            Ok(address)
+        }
+        Err((name, reason)) => Err(SpawnError { name, process, reason }),
     }
-    let (vitals, mark) = match list::<P>(world, entity) {
+}
+
+/// Of a process that is to be put into the World: what is kept beside it, and the numbers of both components.
+type Ready = (Vitals, [ComponentId; 2]);
+
+/// Readies an entity for a process of this type, or despawns it, and tells the name it was to have.
+fn ready<P: Process>(world: &mut World, entity: Entity) -> Result<Ready, (Option<String>, Refusal)> {
+    let kind = check_slot(world, entity).map(|()| kind_of::<P>(world));
+    ready_kind(kind, world, entity)
+}
+
+fn ready_kind(
+    kind: Result<u32, Refusal>,
+    world: &mut World,
+    entity: Entity,
+) -> Result<Ready, (Option<String>, Refusal)> {
+    let (vitals, mark, ids) = match kind.and_then(|kind| list(world, entity, kind)) {
         Ok(listed) => listed,
         Err(reason) => {
             let name = world.get::<Name>(entity).map(|name| name.as_str().to_owned());
             // It may be gone already.
             let _ = world.try_despawn(entity);
-            return Err(SpawnError { name, process, reason });
+            return Err((name, reason));
         }
     };
-    let address = vitals.address.clone();
     let mut slot = world.entity_mut(entity);
     slot.remove::<Taken>();
     // What is known beforehand comes first, so that little has to be moved: each insertion moves the entity to another table.
@@ -235,8 +269,16 @@ pub(crate) fn enroll<P: Process>(world: &mut World, entity: Entity, process: P) 
     } else {
         slot.insert(Abroad);
     }
-    slot.insert((process, vitals));
-    Ok(address)
+    Ok((vitals, ids))
+}
+
+/// Whether a process can be put to the settings of an entity at all.
+fn check_slot(world: &World, entity: Entity) -> Result<(), Refusal> {
+    if scope::entity(world).is_none() {
+        return Err(Refusal::NoApplication);
+    }
+    // A hook of the user's may have taken it away as its bundle came.
+    world.get_entity(entity).map_or(Err(Refusal::EntityGone), |_| Ok(()))
 }
 
 /// Of fewer than this, it does not matter what room they take.
@@ -267,29 +309,25 @@ fn settle_rank(world: &mut World, entity: Entity, address: &Address) -> Result<(
     Ok(())
 }
 
-/// Reads the settings, and lists their bearer under its name. Beside its vitals comes the mark of its group.
-fn list<P: Process>(world: &mut World, entity: Entity) -> Result<(Vitals, Mark), Refusal> {
-    if scope::entity(world).is_none() {
-        return Err(Refusal::NoApplication);
-    }
-    if world.get_entity(entity).is_err() {
-        // A hook of the user's may have taken it away as its bundle came.
-        return Err(Refusal::EntityGone);
-    }
-    let (kind, group) = (kind_of::<P>(world), group_of(world, entity));
+/// Reads the settings, and lists their bearer under its name. Beside its vitals come the mark of its group, and the numbers
+/// of the components of its kind.
+fn list(world: &mut World, entity: Entity, kind: u32) -> Result<(Vitals, Mark, [ComponentId; 2]), Refusal> {
+    let group = group_of(world, entity);
     let listed = scope::with(world, entity, |slot, scope| {
         let record = record(&slot, kind, scope)?;
         let post = &scope.control.post;
         let address = if slot.contains::<Name>() {
             post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into()))?
         } else {
-            post.list_numbered(record, short_name::<P>(), &mut scope.unnamed.borrow_mut()[kind as usize])
+            let name = scope.kinds.borrow()[kind as usize].name;
+            post.list_numbered(record, name, &mut scope.unnamed.borrow_mut()[kind as usize])
         };
         let lane = lane_of(scope, group, kind);
         address.0.lane.store(lane, Relaxed);
         let vitals = Vitals::new(address, lane, scope.now());
         scope.mind(lane);
-        Ok((vitals, scope.mark(lane)))
+        let kind = &scope.kinds.borrow()[kind as usize];
+        Ok((vitals, scope.mark(lane), [kind.component, kind.vitals]))
     });
     listed.unwrap_or(Err(Refusal::EntityGone))
 }

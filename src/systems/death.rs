@@ -4,27 +4,30 @@
 //! is as good an end as [`die`](crate::context::Context::die).
 
 use crate::cause::Cause;
-use crate::context::Context;
-use crate::failure::guarded;
+use crate::erased::{Act, RawContext};
 use crate::post::{Address, Fate};
-use crate::process::{Flags, Process, Row, Vitals};
+use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{Departed, Lent, Scope};
+use crate::scope::{self, Departed, Scope, row};
 use crate::signals::bind;
-use crate::systems::{mailman, threads};
-use bevy_ecs::change_detection::DetectChangesMut;
-use bevy_ecs::lifecycle::Remove;
-use bevy_ecs::observer::On;
-use bevy_ecs::system::{Query, ResMut};
-use std::cell::Cell;
+use crate::systems::actor::{Actor, lend};
+use crate::systems::threads;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::world::DeferredWorld;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Runs when a process of this type is about to leave the World.
-pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, mut lent: ResMut<Lent>) {
-    let scope = lent.bypass_change_detection().scope();
-    let Ok((mut process, mut vitals)) = rows.get_mut(gone.entity) else { return };
-    let vitals = vitals.bypass_change_detection();
+/// Runs when a process is about to leave the World: it watches the components of all types.
+pub(crate) fn observe(gone: Entity, world: DeferredWorld<'_>, lender: Entity) {
+    scope::with_lender(world, gone, lender, |mut entity, scope| {
+        if let Some(row) = row::of(&mut entity, scope) {
+            lend(row, scope, |actor| leave(actor, scope));
+        }
+    });
+}
+
+fn leave(mut actor: Actor<'_>, scope: &Scope) {
+    let vitals = &mut *actor.cx.vitals;
     let address = vitals.address.clone();
     if vitals.flags.has(Flags::OVER) {
         // One that rests, or waits to be born again, has no part in anything but its name.
@@ -37,30 +40,31 @@ pub(crate) fn observe<P: Process>(gone: On<Remove<P>>, mut rows: Query<Row<P>>, 
     scope.flag(vitals, Flags::DYING);
     address.0.set_fate(Fate::End);
     address.0.ends_by(Arc::new(Cause::Despawned));
-    die(&mut *process, &mut Context::new(vitals, scope, &Cell::new(false)));
-    forget(vitals, scope);
+    die(&mut actor);
+    forget(actor.cx.vitals, scope);
     end_if_last(scope, &address);
 }
 
 /// The end of a life, whatever follows: its last mail, then its `death`.
-pub(crate) fn die<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
-    cx.scope.link.live();
-    let ends = ends_application(cx.scope, &cx.vitals.address);
+pub(crate) fn die(actor: &mut Actor<'_>) {
+    let scope = actor.cx.scope;
+    scope.link.live();
+    let ends = ends_application(scope, &actor.cx.vitals.address);
     if ends {
-        announce(cx.scope, &cx.vitals.address);
+        announce(scope, &actor.cx.vitals.address);
     }
-    threads::end_all(cx);
-    if cx.vitals.address.0.fate() == Fate::Restart {
-        mailman::break_off(cx);
+    threads::end_all(&mut actor.cx);
+    if actor.cx.vitals.address.0.fate() == Fate::Restart {
+        actor.act(Act::BreakOff);
     } else {
-        mailman::last_pass(process, cx);
-        cx.vitals.address.set_run_level(RunLevel::Halt);
+        actor.act(Act::LastPass);
+        actor.cx.vitals.address.set_run_level(RunLevel::Halt);
     }
-    guarded("death", process, cx, P::death);
+    actor.guarded("death", Act::Death);
     if ends {
-        cx.scope.control.ending.dawns.store(false, Relaxed);
+        scope.control.ending.dawns.store(false, Relaxed);
     }
-    leave_group(cx);
+    leave_group(&mut actor.cx);
 }
 
 /// Whether this death is what ends the application.
@@ -84,9 +88,9 @@ fn announce(scope: &Scope, address: &Address) {
 }
 
 /// Takes a process whose death has run out of all that concerns the living.
-fn leave_group<P: Process>(cx: &mut Context<'_, P>) {
+fn leave_group(cx: &mut RawContext<'_>) {
     bind::forget(cx);
-    let Context { vitals, scope, .. } = cx;
+    let RawContext { vitals, scope, .. } = cx;
     let entity = vitals.address.entity();
     if let Some(inbox) = vitals.address.0.known_inbox() {
         inbox.clear();

@@ -5,7 +5,7 @@ use crate::lifecycle::{Depends, Node, ParallelBirth, ranks};
 use crate::post::{Address, Post};
 use crate::realtime::Civil;
 use crate::scope::{self, Prepared};
-use crate::systems::birth;
+use crate::systems::{birth, hook};
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::world::World;
 use std::sync::Arc;
@@ -78,11 +78,11 @@ pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Prep
         let (rows, civil) = (world.entity_mut(&*entities), Civil::of_this_thread());
         std::thread::scope(|threads| {
             let begin = rows.into_iter().zip(some).map(|(mut row, address)| {
-                let (prepare, civil) = (kinds[address.0.kind as usize].prepare, civil.clone());
+                let (kind, civil) = (kinds[address.0.kind as usize], civil.clone());
                 threads.spawn(move || {
                     civil.enter();
                     let from = clock();
-                    let outcome = prepare(&mut row);
+                    let outcome = hook::prepare_alone(&mut row, &kind);
                     Prepared { outcome, took: clock() - from }
                 })
             });

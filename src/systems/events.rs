@@ -2,13 +2,16 @@
 
 use crate::context::Context;
 use crate::emitter::Emitter;
+use crate::erased::{self, Hear, RawContext};
 use crate::event::{EmitError, Event};
-use crate::failure::guarded;
+use crate::failure::guarded_raw;
 use crate::process::{Flags, Process};
 use crate::signal::Signal;
 use crate::subject::Subject;
 use crate::switchboard::Notice;
 use bevy_ecs::error::Result;
+use std::any::Any;
+use std::sync::Arc;
 
 /// Events.
 impl<P: Process> Context<'_, P> {
@@ -28,26 +31,16 @@ impl<P: Process> Context<'_, P> {
         name: impl Into<Subject>,
         call: fn(&mut P, &Event, &mut Context<'_, P>) -> Result,
     ) -> bool {
-        let (name, heard) = (name.into(), &mut self.belongings().heard);
-        let known = heard.iter_mut().find(|(known, _)| *known == name);
-        match known {
-            Some((_, old)) => {
-                *old = call;
-                true
-            }
-            None => {
-                heard.push((name, call));
-                false
-            }
-        }
+        let hear = move |process: &mut dyn Any, event: &Event, cx: RawContext<'_>| {
+            let (process, mut cx) = erased::typed(process, cx);
+            call(process, event, &mut cx)
+        };
+        self.owning().on_event(name.into(), Arc::new(hear))
     }
 
     /// Calls nobody any more for events of this name. Whether somebody was.
     pub fn remove_event(&mut self, name: &str) -> bool {
-        let Some(belongings) = self.known_mut() else { return false };
-        let before = belongings.heard.len();
-        belongings.heard.retain(|(known, _)| !known.as_str().eq_ignore_ascii_case(name));
-        belongings.heard.len() != before
+        self.raw().remove_event(name)
     }
 
     /// The names of all events that have a callback, in order.
@@ -71,9 +64,37 @@ impl<P: Process> Context<'_, P> {
     }
 }
 
+impl RawContext<'_> {
+    fn on_event(&mut self, name: Subject, call: Hear) -> bool {
+        let heard = &mut self.own().heard;
+        let known = heard.iter_mut().find(|(known, _)| *known == name);
+        match known {
+            Some((_, old)) => {
+                *old = call;
+                true
+            }
+            None => {
+                heard.push((name, call));
+                false
+            }
+        }
+    }
+
+    fn remove_event(&mut self, name: &str) -> bool {
+        let Some(belongings) = self.known_mut() else { return false };
+        let before = belongings.heard.len();
+        belongings.heard.retain(|(known, _)| !known.as_str().eq_ignore_ascii_case(name));
+        belongings.heard.len() != before
+    }
+}
+
 /// Runs the callbacks of what waits.
-#[inline(never)]
+#[inline]
 pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+    hear_all(process, &mut cx.raw());
+}
+
+fn hear_all(process: &mut dyn Any, cx: &mut RawContext<'_>) {
     let address = cx.vitals.address.clone();
     let Some(inbox) = address.0.known_inbox() else { return };
     let next_tick = cx.scope.next_tick;
@@ -89,7 +110,10 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
         }
         let heard = cx.known().map_or(&[][..], |belongings| &belongings.heard);
         match heard.iter().find(|(name, _)| event.is(name)) {
-            Some(&(_, call)) => guarded("event", process, cx, |process, cx| call(process, &event, cx)),
+            Some((_, call)) => {
+                let call = call.clone();
+                guarded_raw("event", cx, |cx| call(process, &event, cx));
+            }
             None => unheard(&event, cx),
         }
     }
@@ -100,10 +124,11 @@ pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
 
 /// Runs the callback of a signal. Unbound since it came, it is not for this process any more.
 #[cold]
-fn heed<P: Process>(signal: Signal, process: &mut P, cx: &mut Context<'_, P>) {
+fn heed(signal: Signal, process: &mut dyn Any, cx: &mut RawContext<'_>) {
     let bound = cx.known().map_or(&[][..], |belongings| &belongings.signals.bound);
-    if let Some(&(_, call)) = bound.iter().find(|(known, _)| *known == signal) {
-        guarded("signal", process, cx, |process, cx| call(process, signal, cx));
+    if let Some((_, call)) = bound.iter().find(|(known, _)| *known == signal) {
+        let call = call.clone();
+        guarded_raw("signal", cx, |cx| call(process, signal, cx));
     }
 }
 
@@ -111,7 +136,7 @@ fn heed<P: Process>(signal: Signal, process: &mut P, cx: &mut Context<'_, P>) {
 const LOGGED: usize = 256;
 
 #[cold]
-fn unheard<P: Process>(event: &Event, cx: &mut Context<'_, P>) {
+fn unheard(event: &Event, cx: &RawContext<'_>) {
     cx.vitals.address.0.inbox().note_unheard();
     let mut logged = cx.scope.unmatched.borrow_mut();
     let key = format!("event {} of {}", event.name(), cx.vitals.address.name());

@@ -1,59 +1,86 @@
-//! The hooks of one process, run from outside of a tick's lanes: what a [`Kind`](crate::scope::Kind) is made of.
+//! The hooks of one process, run from outside of a tick's lanes: of any type, but for [`act`] and [`prepare`].
 
-use crate::context::Context;
-use crate::failure::guarded;
+use crate::erased::{self, Act, RawContext};
+use crate::failure::{guarded, guarded_raw};
 use crate::frequency::Frequency;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
-use crate::scope::{self, Outcome, Prepared, Scope};
-use crate::systems::{death, mailman, row};
-use bevy_ecs::change_detection::DetectChangesMut;
+use crate::scope::{self, Kind, Outcome, Prepared, Scope, row};
+use crate::systems::actor::{Actor, lend, visit};
+use crate::systems::{death, mailman};
+use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
+use bevy_ecs::error::Result;
 use bevy_ecs::world::{EntityMut, World};
-use std::cell::Cell;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Lends one process and its context to `f`, if it is there.
-pub(crate) fn visit<P: Process>(world: &mut World, entity: Entity, f: impl FnOnce(&mut P, Context<'_, P>)) {
-    scope::with(world, entity, |mut entity, scope| {
-        let Some((mut process, mut vitals)) = row::of::<P>(&mut entity) else { return };
-        f(&mut process, Context::new(vitals.bypass_change_detection(), scope, &Cell::new(false)));
-    });
+/// Does one thing to a process of this type.
+pub(crate) fn act<P: Process>(process: &mut dyn Any, act: Act, cx: RawContext<'_>) -> Result {
+    let (process, mut cx) = erased::typed::<P>(process, cx);
+    match act {
+        Act::Birth => return process.birth(&mut cx),
+        Act::Death => return process.death(&mut cx),
+        Act::SafeStop => return process.safe_stop(&mut cx),
+        Act::LastPass => mailman::last_pass(process, &mut cx),
+        Act::BreakOff => mailman::break_off(&mut cx),
+        Act::TimeOut(timer) => {
+            if let Some(ask) = mailman::take_ask(&mut cx, |ask| ask.timer == timer) {
+                let late = Err(ask.timed_out());
+                guarded("ask", process, &mut cx, |process, cx| ask.resolve(late, process, cx));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Readies the state of a process of this type, without a context.
+pub(crate) fn prepare<P: Process>(process: &mut dyn Any) -> Result {
+    process.downcast_mut::<P>().map_or(Ok(()), P::prepare)
 }
 
 /// Births that take longer are logged by name.
 const SLOW: u64 = 1_000_000_000;
 
 /// From rest to life: the process counts as one of its group, gets a new state if it returns and its settings say which,
-/// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand.
-pub(crate) fn birth<P: Process>(world: &mut World, entity: Entity, prepared: Option<Prepared>) {
+/// and its `prepare` and `birth` run. `prepared` is what `prepare` has come to, where it ran beforehand, `renewal`
+/// the number of what says with which state it begins, if it returns.
+pub(crate) fn birth(world: &mut World, entity: Entity, prepared: Option<Prepared>, renewal: Option<ComponentId>) {
     scope::with(world, entity, |mut entity, scope| {
-        let Some(((mut process, mut vitals), renewal)) = row::with_renewal::<P>(&mut entity) else { return };
-        let vitals = vitals.bypass_change_detection();
-        let returns = take_place(vitals, scope);
-        let (from, pulled) = (scope.stopwatch(), Cell::new(false));
-        let mut cx = Context::new(vitals, scope, &pulled);
-        if let Some(mut renewal) = renewal.filter(|_| returns) {
-            guarded("renewal", &mut *process, &mut cx, |process, _| {
-                if let Some(state) = renewal.renew() {
-                    *process = state;
-                }
-                Ok(())
-            });
+        if let Some(id) = renewal
+            && let Some((row, mut renewing)) = row::renewing(&mut entity, scope, id)
+        {
+            return lend(row, scope, |actor| bear(actor, prepared, Some(&mut renewing)));
         }
-        let beforehand = prepared.as_ref().map_or(0, |prepared| prepared.took);
-        be_born(&mut *process, &mut cx, prepared.map(|prepared| prepared.outcome));
-        let took = beforehand + scope.stopwatch().saturating_sub(from);
-        if took > SLOW && !scope.was_stopped(from) {
-            note_slow(scope, cx.name(), took);
+        if let Some(row) = row::of(&mut entity, scope) {
+            lend(row, scope, |actor| bear(actor, prepared, None));
         }
     });
 }
 
-/// Counts a process among the living of its group. Whether it returns from a death that a birth was to follow.
-fn take_place(vitals: &mut Vitals, scope: &Scope) -> bool {
+fn bear(mut actor: Actor<'_>, prepared: Option<Prepared>, renewing: Option<&mut row::Renewing<'_>>) {
+    let scope = actor.cx.scope;
+    take_place(actor.cx.vitals, scope);
+    let from = scope.stopwatch();
+    if let Some(renewing) = renewing {
+        let process = &mut *actor.process;
+        guarded_raw("renewal", &mut actor.cx, |_| {
+            renewing.renew(process);
+            Ok(())
+        });
+    }
+    let beforehand = prepared.as_ref().map_or(0, |prepared| prepared.took);
+    be_born(&mut actor, prepared.map(|prepared| prepared.outcome));
+    let took = beforehand + scope.stopwatch().saturating_sub(from);
+    if took > SLOW && !scope.was_stopped(from) {
+        note_slow(scope, actor.cx.vitals.address.name(), took);
+    }
+}
+
+/// Counts a process among the living of its group.
+fn take_place(vitals: &mut Vitals, scope: &Scope) {
     let (address, lane) = (&vitals.address, vitals.lane);
     let (now, runs) = (scope.now(), scope.lanes.borrow()[lane as usize].runs);
     scope.link.live();
@@ -64,7 +91,6 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) -> bool {
         address.0.incidents().reborn(now);
         address.0.forget_cause();
     }
-    let returns = address.0.fate() == Fate::Restart;
     address.0.set_fate(Fate::End);
     address.set_run_level(RunLevel::Buildup);
     address.0.mailbox.open();
@@ -81,26 +107,26 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) -> bool {
     scope.flag(vitals, flags);
     vitals.since = now;
     vitals.lives_offset = vitals.lives_offset.wrapping_sub(runs);
-    returns
 }
 
-fn be_born<P: Process>(process: &mut P, cx: &mut Context<'_, P>, prepared: Option<Outcome>) {
+fn be_born(actor: &mut Actor<'_>, prepared: Option<Outcome>) {
     let mut ready = true;
-    guarded("prepare", process, cx, |process, _| {
+    let (process, kind, mut prepared) = (&mut *actor.process, actor.kind, prepared);
+    guarded_raw("prepare", &mut actor.cx, |_| {
         ready = false;
-        match prepared {
+        match prepared.take() {
             Some(Ok(result)) => result?,
             Some(Err(panic)) => resume_unwind(panic),
-            None => process.prepare()?,
+            None => (kind.ways.prepare)(process)?,
         }
         ready = true;
         Ok(())
     });
     if ready {
-        guarded("birth", process, cx, P::birth);
+        actor.guarded("birth", Act::Birth);
     }
-    if !cx.vitals.flags.has(Flags::DYING) {
-        cx.vitals.address.set_run_level(RunLevel::Run);
+    if !actor.cx.vitals.flags.has(Flags::DYING) {
+        actor.cx.vitals.address.set_run_level(RunLevel::Run);
     }
 }
 
@@ -111,45 +137,40 @@ fn note_slow(scope: &Scope, process: &str, took: u64) {
 }
 
 /// Runs `prepare` alone, on any thread.
-pub(crate) fn prepare<P: Process>(entity: &mut EntityMut<'_>) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| match entity.get_mut::<P>() {
-        Some(mut process) => process.prepare(),
-        None => Ok(()),
-    }))
+pub(crate) fn prepare_alone(entity: &mut EntityMut<'_>, kind: &Kind) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| row::process(entity, kind).map_or(Ok(()), kind.ways.prepare)))
 }
 
 /// Runs the death of a process that stays where it is.
-pub(crate) fn retire<P: Process>(world: &mut World, entity: Entity) {
-    visit::<P>(world, entity, |process, mut cx| {
-        withdraw_alarms(&cx);
-        death::die(process, &mut cx);
-        cx.vitals.private.clear::<P>();
+pub(crate) fn retire(world: &mut World, entity: Entity) {
+    visit(world, entity, |mut actor| {
+        withdraw_alarms(actor.cx.vitals, actor.cx.scope);
+        death::die(&mut actor);
+        actor.cx.vitals.private.clear();
     });
 }
 
 /// Nobody will wait for what has been set so far: a birth sets up anew.
-fn withdraw_alarms<P: Process>(cx: &Context<'_, P>) {
-    let Some(belongings) = cx.known() else { return };
-    let timers = belongings.timers.iter().map(|timer| timer.id).chain(belongings.asks.iter().map(|ask| ask.timer));
-    let mut alarms = cx.scope.alarms.borrow_mut();
-    timers.for_each(|timer| alarms.withdraw(cx.entity(), timer));
+fn withdraw_alarms(vitals: &Vitals, scope: &Scope) {
+    let (entity, mut alarms) = (vitals.address.entity(), scope.alarms.borrow_mut());
+    vitals.private.timers().into_iter().for_each(|timer| alarms.withdraw(entity, timer));
 }
 
 /// Runs `safe_stop` of one process.
-pub(crate) fn safe_stop<P: Process>(world: &mut World, entity: Entity) {
-    visit::<P>(world, entity, |process, mut cx| guarded("safe_stop", process, &mut cx, P::safe_stop));
+pub(crate) fn safe_stop(world: &mut World, entity: Entity) {
+    visit(world, entity, |mut actor| actor.guarded("safe_stop", Act::SafeStop));
 }
 
 /// Tells the threads of one process to end.
-pub(crate) fn halt<P: Process>(world: &mut World, entity: Entity) {
-    visit::<P>(world, entity, |_, cx| {
-        cx.known().iter().flat_map(|belongings| &belongings.children).for_each(|child| child.shared.stop());
+pub(crate) fn halt(world: &mut World, entity: Entity) {
+    visit(world, entity, |actor| {
+        actor.cx.known().iter().flat_map(|belongings| &belongings.children).for_each(|child| child.shared.stop());
     });
 }
 
 /// Tells the threads of one process how often it lives from now on.
-pub(crate) fn regrouped<P: Process>(world: &mut World, entity: Entity, frequency: Frequency) {
-    visit::<P>(world, entity, |_, cx| {
+pub(crate) fn regrouped(world: &mut World, entity: Entity, frequency: Frequency) {
+    visit(world, entity, |Actor { cx, .. }| {
         if let Some(family) = cx.known().and_then(|belongings| belongings.family.as_ref()) {
             *family.frequency.lock() = frequency;
             if family.has_ended_threads() {

@@ -1,11 +1,10 @@
 //! Timers and asks that nobody has answered: which have come due, and their callbacks on their owners.
 
-use crate::context::Context;
-use crate::failure::guarded;
-use crate::process::{Flags, Process, Vitals};
+use crate::erased::{Act, RawContext};
+use crate::failure::guarded_raw;
+use crate::process::{Flags, Vitals};
 use crate::scope::{self, Scope};
-use crate::systems::hook::visit;
-use crate::systems::mailman;
+use crate::systems::actor::{Actor, visit};
 use crate::timer::{Timer, TimerId};
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
@@ -27,14 +26,12 @@ pub(crate) fn ring(world: &mut World) {
     let mut rung = scope::of(world).ringing.borrow_mut().get_mut(group).map(std::mem::take).unwrap_or_default();
     for (entity, timer, due) in rung.drain(..) {
         let Some(vitals) = world.get::<Vitals>(entity) else { continue };
-        let kind = vitals.address.0.kind;
         if vitals.flags.has(Flags::PAUSED.and(Flags::FRESH)) {
             // Nothing runs of a process that is paused or may not yet live: its timers ring in its first tick after that.
             scope::of(world).ringing.borrow_mut()[group].push((entity, timer, due));
             continue;
         }
-        let call = scope::of(world).kinds.borrow()[kind as usize].ring;
-        call(world, entity, timer, due);
+        ring_one(world, entity, timer, due);
     }
     keep_warm(scope::of(world), group, rung);
     scope::of(world).wind_alarm();
@@ -65,27 +62,25 @@ pub(crate) fn follow(scope: &Scope, entity: Entity, from: u32, to: u32) {
     scope.wind_alarm();
 }
 
-/// Runs one timer of one process and sets it anew if it repeats.
-pub(crate) fn ring_one<P: Process>(world: &mut World, entity: Entity, id: TimerId, due: u64) {
-    visit::<P>(world, entity, |process, mut cx| {
-        let scope = cx.scope;
-        if cx.vitals.flags.has(Flags::DYING) || scope.control.is_braked() {
+/// Runs one timer of one process and sets it anew if it repeats; or ends the question whose time it keeps.
+fn ring_one(world: &mut World, entity: Entity, id: TimerId, due: u64) {
+    visit(world, entity, |mut actor| {
+        let scope = actor.cx.scope;
+        if actor.cx.vitals.flags.has(Flags::DYING) || scope.control.is_braked() {
             return;
         }
-        if let Some(ask) = mailman::take_ask(&mut cx, |ask| ask.timer == id) {
-            let late = Err(ask.timed_out());
-            guarded("ask", process, &mut cx, |process, cx| ask.resolve(late, process, cx));
-            return;
-        }
-        let Some(mut call) = find(&mut cx, id).and_then(|timer| timer.call.take()) else { return };
-        guarded("timer", process, &mut cx, &mut call);
+        let Some(timer) = find(&mut actor.cx, id) else { return actor.act(Act::TimeOut(id)) };
+        let Some(mut call) = timer.call.take() else { return };
+        let Actor { process, mut cx, .. } = actor;
+        guarded_raw("timer", &mut cx, |cx| call(process, cx));
         let Some(timer) = find(&mut cx, id) else { return };
-        let Some(period) = timer.period else {
-            cx.belongings().timers.retain(|timer| timer.id != id);
-            return;
-        };
-        timer.call = Some(call);
-        scope.alarms.borrow_mut().set(next_due(due, period, scope), cx.vitals.address.clone(), id);
+        match timer.period {
+            Some(period) => {
+                timer.call = Some(call);
+                scope.alarms.borrow_mut().set(next_due(due, period, scope), cx.vitals.address.clone(), id);
+            }
+            None => cx.known_mut().into_iter().for_each(|known| known.timers.retain(|timer| timer.id != id)),
+        }
     });
 }
 
@@ -95,6 +90,6 @@ fn next_due(due: u64, period: u64, scope: &Scope) -> u64 {
     due.saturating_add(period.saturating_mul(passed + 1))
 }
 
-fn find<'a, P: Process>(cx: &'a mut Context<'_, P>, id: TimerId) -> Option<&'a mut Timer<P>> {
+fn find<'a>(cx: &'a mut RawContext<'_>, id: TimerId) -> Option<&'a mut Timer> {
     cx.known_mut()?.timers.iter_mut().find(|timer| timer.id == id)
 }

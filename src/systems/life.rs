@@ -62,7 +62,7 @@ impl<P: Process> LivesOf<P> {
     #[inline(never)]
     fn run_all(&mut self, world: &mut World, scope: &Scope) {
         let mut watch = Watch::start(self.lane, scope);
-        if P::STORAGE_TYPE == StorageType::SparseSet {
+        if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
             self.desk.deliver_each(&mut self.rows, world, scope);
             for row in self.rows.iter_mut(world) {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));

@@ -4,6 +4,7 @@
 //! `life` (types that follow each other share one system: see `stretch`), then the user's systems where
 //! they ordered them, then `settle`, which calls the janitor and carries out deaths and births.
 
+pub(crate) mod actor;
 pub mod birth;
 pub(crate) mod death;
 pub(crate) mod debut;
@@ -19,7 +20,6 @@ pub(crate) mod parallel;
 pub(crate) mod placement;
 pub(crate) mod rebirth;
 pub(crate) mod round;
-pub(crate) mod row;
 pub(crate) mod rows;
 pub(crate) mod settle;
 pub(crate) mod shutdown;

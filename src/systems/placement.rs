@@ -7,17 +7,19 @@ use crate::key::{GroupKey, InGroup};
 use crate::mailbox::Bag;
 use crate::process::{Flags, LifeOf, Process, Vitals, short_name};
 use crate::renewal::Renewal;
-use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope};
+use crate::scope::{self, Change, GroupEntry, Kind, Lane, Lent, Scope, Ways, row};
 use crate::settings::Asked;
 use crate::supervision::Supervision;
 use crate::systems::stretch::Lay;
 use crate::systems::{death, hook, janitor, life, mailman, marker};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
-use bevy_ecs::lifecycle::HookContext;
+use bevy_ecs::lifecycle::{HookContext, Remove};
+use bevy_ecs::observer::{Observer, On};
 use bevy_ecs::schedule::{Schedules, SystemSet};
 use bevy_ecs::world::{DeferredWorld, World};
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// The index of the group that a process asks for by its components, made if need be. What it does not ask for stays as it
@@ -81,31 +83,49 @@ pub(crate) fn lanes_of(scope: &Scope, group: u32) -> Vec<Lay> {
 
 /// The number of a process type on this head, made known at its first birth.
 pub(crate) fn kind_of<P: Process>(world: &mut World) -> u32 {
-    let type_id = TypeId::of::<P>();
-    let scope = scope::of(world);
-    if let Some(kind) = scope.kinds.borrow().iter().position(|kind| kind.type_id == type_id) {
-        return kind as u32;
-    }
-    let kind = Kind {
-        type_id,
-        name: short_name::<P>(),
+    known_kind(world, TypeId::of::<P>()).unwrap_or_else(|| {
+        let kind = kind::<P>(world);
+        add_kind(world, kind)
+    })
+}
+
+/// All that is to be known of a type. This alone, and what it names, is compiled once for each.
+pub(crate) fn kind<P: Process>(world: &mut World) -> Kind {
+    let (component, vitals) = (world.register_component::<P>(), world.register_component::<Vitals>());
+    Kind { name: short_name::<P>(), component, vitals, ways: &Of::<P>::WAYS }
+}
+
+struct Of<P>(PhantomData<P>);
+
+impl<P: Process> Of<P> {
+    const WAYS: Ways = Ways {
+        type_id: TypeId::of::<P>(),
+        renewal: TypeId::of::<Renewal<P>>(),
         life_set: || LifeOf::<P>::LifeOf.intern(),
         lives: life::lives::<P>,
+        casts: row::casts::<P>(),
         prepare: hook::prepare::<P>,
-        birth: hook::birth::<P>,
-        retire: hook::retire::<P>,
-        halt: hook::halt::<P>,
-        regrouped: hook::regrouped::<P>,
-        safe_stop: hook::safe_stop::<P>,
-        ring: janitor::ring_one::<P>,
+        act: hook::act::<P>,
     };
+}
+
+fn known_kind(world: &mut World, type_id: TypeId) -> Option<u32> {
+    let kinds = scope::of(world).kinds.borrow();
+    kinds.iter().position(|kind| kind.ways.type_id == type_id).map(|kind| kind as u32)
+}
+
+fn add_kind(world: &mut World, kind: Kind) -> u32 {
+    let scope = scope::of(world);
+    scope.vitals.set(Some(kind.vitals));
     let mut kinds = scope.kinds.borrow_mut();
     kinds.push(kind);
     scope.unnamed.borrow_mut().push(0);
     let number = kinds.len() as u32 - 1;
     drop(kinds);
-    world.add_observer(death::observe::<P>);
-    world.register_component::<Renewal<P>>();
+    // Looked up once, not at each death.
+    let lender = scope::entity(world).expect("there is a scope, which knows the kind");
+    let observe = move |gone: On<Remove<()>>, world: DeferredWorld<'_>| death::observe(gone.entity, world, lender);
+    world.add_observer(Observer::new(observe).with_component(kind.component));
     number
 }
 
@@ -200,9 +220,7 @@ fn tell_threads(world: &mut World, entity: Entity, lane: u32) {
     let scope = scope::of(world);
     if scope.has_threads.get() {
         let frequency = key_of(scope, lane).frequency;
-        let kind = scope.lanes.borrow()[lane as usize].kind;
-        let regrouped = scope.kinds.borrow()[kind as usize].regrouped;
-        regrouped(world, entity, frequency);
+        hook::regrouped(world, entity, frequency);
     }
 }
 

@@ -11,9 +11,8 @@ use crate::process::{Flags, Process, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::{self, Expected, Prepared};
 use crate::settings::Asked;
-use crate::systems::death;
-use crate::systems::mailman;
 use crate::systems::placement::{group_of, lane_of};
+use crate::systems::{death, hook, mailman};
 use abroad::Following;
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
@@ -178,13 +177,16 @@ pub(crate) fn begin(world: &mut World, entity: Entity, prepared: Option<Prepared
     let found = scope::with(world, entity, |process, scope| {
         let vitals = process.get::<Vitals>()?;
         let kind = vitals.address.0.kind;
-        Some((kind, scope.kinds.borrow()[kind as usize].birth, scope.mark(vitals.lane).is_on(&process)))
+        let returns = vitals.address.0.fate() == Fate::Restart;
+        let renewal = returns.then(|| scope.kinds.borrow()[kind as usize].ways.renewal);
+        Some((kind, renewal, scope.mark(vitals.lane).is_on(&process)))
     });
-    let Some((kind, birth, is_placed)) = found.flatten() else { return };
+    let Some((kind, renewal, is_placed)) = found.flatten() else { return };
+    let renewal = renewal.and_then(|renewal| world.components().get_id(renewal));
     if !is_placed {
         settle_in(world, entity, kind);
     }
-    birth(world, entity, prepared);
+    hook::birth(world, entity, prepared, renewal);
 }
 
 /// Puts one that comes from rest where its settings say.
@@ -220,9 +222,8 @@ pub(crate) fn bury(world: &mut World, dying: impl IntoIterator<Item = Entity>) {
 pub(crate) fn retire(world: &mut World, entity: Entity) {
     let Some(vitals) = world.get::<Vitals>(entity) else { return };
     let (address, lane) = (vitals.address.clone(), vitals.lane);
-    let scope = scope::of(world);
-    let (retire, mark) = (scope.kinds.borrow()[address.0.kind as usize].retire, scope.mark(lane));
-    retire(world, entity);
+    let mark = scope::of(world).mark(lane);
+    hook::retire(world, entity);
     mark.take(&mut world.entity_mut(entity));
     match address.0.fate() {
         // Its own death has asked for an end for good.

@@ -6,7 +6,7 @@ use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope;
-use crate::systems::rebirth;
+use crate::systems::{hook, rebirth};
 use bevy_ecs::entity::{Entity, EntityHashSet};
 use bevy_ecs::world::World;
 use std::collections::{HashMap, HashSet};
@@ -21,13 +21,12 @@ pub(crate) fn safe_stop_all(world: &mut World) {
         query
             .iter(world)
             .filter(|vitals| !vitals.flags.has(Flags::OVER))
-            .map(|vitals| (vitals.address.0.birth, vitals.address.entity(), vitals.address.0.kind))
+            .map(|vitals| (vitals.address.0.birth, vitals.address.entity()))
             .collect()
     };
-    living.sort_unstable_by_key(|&(birth, ..)| birth);
-    let kinds: Vec<_> = scope::of(world).kinds.borrow().clone();
-    for (_, entity, kind) in living {
-        (kinds[kind as usize].safe_stop)(world, entity);
+    living.sort_unstable_by_key(|&(birth, _)| birth);
+    for (_, entity) in living {
+        hook::safe_stop(world, entity);
     }
 }
 
@@ -103,9 +102,7 @@ pub(crate) fn condemn(world: &mut World, exempt: &HashSet<u64>, cause: &Arc<Caus
 pub(crate) fn halt(world: &mut World, some: &[Doomed]) {
     if scope::of(world).has_threads.get() {
         for &Doomed { entity, .. } in some {
-            let Some(kind) = world.get::<Vitals>(entity).map(|vitals| vitals.address.0.kind) else { continue };
-            let halt = scope::of(world).kinds.borrow()[kind as usize].halt;
-            halt(world, entity);
+            hook::halt(world, entity);
         }
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn lay_out(
     plan.lock().reopen(lanes.iter().map(|lay| lay.lane));
     clear(schedule, Step::Stretches, world);
     for Lay { lane, kind, .. } in lanes {
-        let seat = (|| {}).in_set(Seat::Lane(*lane)).in_set((kind.life_set)()).in_set(Step::Lives).in_set(Step::Live);
+        let seat =
+            (|| {}).in_set(Seat::Lane(*lane)).in_set((kind.ways.life_set)()).in_set(Step::Lives).in_set(Step::Live);
         schedule.add_systems(seat);
     }
     schedule.initialize(world)?;
@@ -40,10 +41,10 @@ pub(crate) fn lay_out(
     for (number, members) in stretches.into_iter().enumerate() {
         let of = |lane: &u32| lanes.iter().find(|lay| lay.lane == *lane);
         let members: Vec<&Lay> = members.iter().filter_map(of).collect();
-        let lives = members.iter().map(|lay| (lay.kind.lives)(world, lay.lane, lay.mark)).collect();
+        let lives = members.iter().map(|lay| (lay.kind.ways.lives)(world, lay.lane, lay.mark)).collect();
         let mut system = system(lives).in_set(Seat::Stretch(number as u32)).in_set(Step::Stretches).in_set(Step::Live);
         if let [only] = &*members {
-            system = system.in_set((only.kind.life_set)());
+            system = system.in_set((only.kind.ways.life_set)());
         }
         schedule.add_systems(system);
     }

@@ -2,9 +2,10 @@
 
 use crate::bell::{Bell, Wake};
 use crate::context::Context;
-use crate::failure::Culprit;
+use crate::erased::{Common, RawContext};
 use crate::lock::{DuplicateLock, LockGuard, LockInfo, Taker, UnknownLock};
-use crate::process::{Belongings, Process};
+use crate::post::Address;
+use crate::process::Process;
 use crate::thread::{
     Child, ChildThread, DuplicateThread, Family, Progress, Removal, Shared, Thread, ThreadInfo, UnknownThread,
 };
@@ -48,20 +49,7 @@ impl<P: Process> Context<'_, P> {
     /// [`DuplicateThread`] with the thread, when there is one of this name; what the operating system says, when it gives
     /// no thread.
     pub fn add_child(&mut self, child: ChildThread) -> Result {
-        let family = self.family();
-        self.scope.has_threads.set(true);
-        let children = &mut self.belongings().children;
-        if children.iter().any(|known| known.is_called(&child.name) && !known.shared.has_ended()) {
-            Err(DuplicateThread { owner: family.owner.name().to_owned(), thread: child })?;
-        } else {
-            let start = child.start;
-            children.push(Child::new(child, &family));
-            if start {
-                let last = children.len() - 1;
-                self.start_child(last)?;
-            }
-        }
-        Ok(())
+        self.owning().add_child(child)
     }
 
     /// Starts a thread that was added without. One that has been started goes on.
@@ -69,17 +57,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name; what the operating system says, when it gives no thread.
     pub fn start_thread(&mut self, name: &str) -> Result {
-        let at = self.find_child(name)?;
-        self.start_child(at)
-    }
-
-    fn start_child(&mut self, at: usize) -> Result {
-        let family = self.family();
-        let child = &mut self.belongings().children[at];
-        if child.start(&family)? {
-            self.vitals.address.0.incidents().threads.lock().started += 1;
-        }
-        Ok(())
+        self.owning().start_thread(name)
     }
 
     /// Adds the threads that the process [declares](Process::threads), and starts all that wait to be started.
@@ -87,13 +65,8 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// As [`add_child`](Self::add_child), at the first that can't be started.
     pub fn launch_threads(&mut self, process: &mut P) -> Result {
-        for child in process.threads() {
-            self.add_child(child)?;
-        }
-        for at in 0..self.belongings().children.len() {
-            self.start_child(at)?;
-        }
-        Ok(())
+        let children = process.threads();
+        self.owning().launch_threads(children)
     }
 
     /// Tells a thread to end, and does not wait for it.
@@ -101,8 +74,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn stop_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
-        let at = self.find_child(name)?;
-        self.belongings().children[at].shared.stop();
+        self.owning().child(name)?.shared.stop();
         Ok(())
     }
 
@@ -111,8 +83,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn wake_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
-        let at = self.find_child(name)?;
-        self.belongings().children[at].shared.wake_up();
+        self.owning().child(name)?.shared.wake_up();
         Ok(())
     }
 
@@ -128,7 +99,7 @@ impl<P: Process> Context<'_, P> {
     /// [`UnknownThread`] when there is none of this name.
     pub fn thread(&self, name: &str) -> Result<ThreadInfo, UnknownThread> {
         let found = self.threads().into_iter().find(|thread| thread.name.eq_ignore_ascii_case(name));
-        found.ok_or_else(|| self.unknown_thread(name))
+        found.ok_or_else(|| unknown_thread(&self.vitals.address, self.threads(), name))
     }
 
     /// Takes a thread away that has not been started, or has ended.
@@ -136,14 +107,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
-        let at = self.find_child(name)?;
-        let child = &self.belongings().children[at];
-        if matches!(child.shared.progress(), Progress::Running) {
-            return Ok(Removal::StillRunning);
-        }
-        let child = self.belongings().children.remove(at);
-        self.account(child);
-        Ok(Removal::Removed)
+        self.owning().remove_thread(name)
     }
 
     /// Takes several threads away: one answer each, in order.
@@ -161,22 +125,81 @@ impl<P: Process> Context<'_, P> {
     ) -> Vec<Result<ThreadInfo, UnknownThread>> {
         names.into_iter().map(|name| self.thread(name)).collect()
     }
+}
 
-    fn find_child(&mut self, name: &str) -> Result<usize, UnknownThread> {
-        let at = self.belongings().children.iter().rposition(|child| child.is_called(name));
-        at.ok_or_else(|| self.unknown_thread(name))
+impl RawContext<'_> {
+    fn add_child(&mut self, child: ChildThread) -> Result {
+        let family = self.family();
+        self.scope.has_threads.set(true);
+        let children = &mut self.own().children;
+        if children.iter().any(|known| known.is_called(&child.name) && !known.shared.has_ended()) {
+            Err(DuplicateThread { owner: family.owner.name().to_owned(), thread: child })?;
+        } else {
+            let start = child.start;
+            children.push(Child::new(child, &family));
+            if start {
+                let last = children.len() - 1;
+                self.start_child(last)?;
+            }
+        }
+        Ok(())
     }
 
-    fn unknown_thread(&self, name: &str) -> UnknownThread {
-        let known = self.threads().into_iter().map(|thread| thread.name).collect();
-        UnknownThread { owner: self.name().to_owned(), name: name.to_owned(), known }
+    fn start_thread(&mut self, name: &str) -> Result {
+        let at = self.find_child(name)?;
+        self.start_child(at)
+    }
+
+    fn start_child(&mut self, at: usize) -> Result {
+        let family = self.family();
+        let child = &mut self.own().children[at];
+        if child.start(&family)? {
+            self.vitals.address.0.incidents().threads.lock().started += 1;
+        }
+        Ok(())
+    }
+
+    fn launch_threads(&mut self, children: Vec<ChildThread>) -> Result {
+        for child in children {
+            self.add_child(child)?;
+        }
+        for at in 0..self.own().children.len() {
+            self.start_child(at)?;
+        }
+        Ok(())
+    }
+
+    fn threads(&self) -> Vec<ThreadInfo> {
+        self.known().iter().flat_map(|belongings| &belongings.children).map(Child::info).collect()
+    }
+
+    fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
+        let at = self.find_child(name)?;
+        let child = &self.own().children[at];
+        if matches!(child.shared.progress(), Progress::Running) {
+            return Ok(Removal::StillRunning);
+        }
+        let child = self.own().children.remove(at);
+        self.account(child);
+        Ok(Removal::Removed)
+    }
+
+    fn child(&mut self, name: &str) -> Result<&mut Child, UnknownThread> {
+        let at = self.find_child(name)?;
+        Ok(&mut self.own().children[at])
+    }
+
+    fn find_child(&mut self, name: &str) -> Result<usize, UnknownThread> {
+        let at = self.own().children.iter().rposition(|child| child.is_called(name));
+        at.ok_or_else(|| unknown_thread(&self.vitals.address, self.threads(), name))
     }
 
     /// What this process shares with its threads.
     fn family(&mut self) -> Arc<Family> {
         self.vitals.address.0.add_errand();
-        let (address, control, frequency) = (self.vitals.address.clone(), self.scope.control.clone(), self.frequency());
-        self.belongings().family.get_or_insert_with(|| Family::new(address, control, frequency)).clone()
+        let (address, control) = (self.vitals.address.clone(), self.scope.control.clone());
+        let frequency = self.scope.frequency(self.vitals);
+        self.own().family.get_or_insert_with(|| Family::new(address, control, frequency)).clone()
     }
 
     /// Takes note of how a thread has ended, if it was ever started. What its owner's supervision is to answer comes back.
@@ -206,6 +229,11 @@ impl<P: Process> Context<'_, P> {
     }
 }
 
+fn unknown_thread(owner: &Address, threads: Vec<ThreadInfo>, name: &str) -> UnknownThread {
+    let known = threads.into_iter().map(|thread| thread.name).collect();
+    UnknownThread { owner: owner.name().to_owned(), name: name.to_owned(), known }
+}
+
 /// Locks.
 impl<P: Process> Context<'_, P> {
     /// Adds locks, which this process shares with its threads.
@@ -216,7 +244,7 @@ impl<P: Process> Context<'_, P> {
         &mut self,
         names: impl IntoIterator<Item = N>,
     ) -> Result<(), DuplicateLock> {
-        let family = self.family();
+        let family = self.owning().family();
         names.into_iter().try_for_each(|name| family.locks.add(name.into()))
     }
 
@@ -236,8 +264,7 @@ impl<P: Process> Context<'_, P> {
     /// ```
     #[track_caller]
     pub fn try_lock(&mut self, name: &str) -> Result<Option<LockGuard>, UnknownLock> {
-        let family = self.family();
-        family.locks.take(name, &Taker { holder: &family.own, place: Location::caller(), waker: None })
+        self.owning().try_lock(name, Location::caller())
     }
 
     /// Takes a lock, and waits for it for `time` at most: the whole head waits. `None` when that has passed.
@@ -246,7 +273,25 @@ impl<P: Process> Context<'_, P> {
     /// [`UnknownLock`], which lists the known ones.
     #[track_caller]
     pub fn lock_within(&mut self, name: &str, time: Duration) -> Result<Option<LockGuard>, UnknownLock> {
-        let (family, place) = (self.family(), Location::caller());
+        self.owning().lock_within(name, time, Location::caller())
+    }
+
+    /// All locks of this process, and who holds them.
+    #[must_use]
+    pub fn locks(&self) -> Vec<LockInfo> {
+        let family = self.known().and_then(|belongings| belongings.family.as_ref());
+        family.map(|family| family.locks.list()).unwrap_or_default()
+    }
+}
+
+impl RawContext<'_> {
+    fn try_lock(&mut self, name: &str, place: Place) -> Result<Option<LockGuard>, UnknownLock> {
+        let family = self.family();
+        family.locks.take(name, &Taker { holder: &family.own, place, waker: None })
+    }
+
+    fn lock_within(&mut self, name: &str, time: Duration, place: Place) -> Result<Option<LockGuard>, UnknownLock> {
+        let family = self.family();
         let timeline = self.scope.control.timeline();
         if !timeline.is_simulated() {
             let bell = Arc::new(Bell::default());
@@ -273,14 +318,10 @@ impl<P: Process> Context<'_, P> {
         self.scope.beat.consume(timeline.now() - from);
         taken
     }
-
-    /// All locks of this process, and who holds them.
-    #[must_use]
-    pub fn locks(&self) -> Vec<LockInfo> {
-        let family = self.known().and_then(|belongings| belongings.family.as_ref());
-        family.map(|family| family.locks.list()).unwrap_or_default()
-    }
 }
+
+/// Where a lock is taken.
+type Place = &'static Location<'static>;
 
 /// Up when somebody has been told to look again.
 #[derive(Default)]
@@ -303,13 +344,18 @@ impl Wake for Flag {
 }
 
 /// The janitor's part: takes note of the threads that have ended.
-#[cold]
+#[inline]
 pub(crate) fn reap<P: Process>(_: &mut P, cx: &mut Context<'_, P>) {
+    reap_all(&mut cx.raw());
+}
+
+#[cold]
+fn reap_all(cx: &mut RawContext<'_>) {
     let ended: Vec<Child> =
-        cx.belongings().children.extract_if(.., |child| child.running.is_some() && child.shared.has_ended()).collect();
+        cx.own().children.extract_if(.., |child| child.running.is_some() && child.shared.has_ended()).collect();
     for child in ended {
         let supervised = cx.account(child);
-        let culprit = Culprit::of("thread", cx);
+        let culprit = cx.reborrow().culprit("thread");
         match supervised {
             Some(Progress::Failed(message)) => culprit.errs(message),
             Some(Progress::Panicked(message)) => culprit.panicked(&message),
@@ -320,8 +366,8 @@ pub(crate) fn reap<P: Process>(_: &mut P, cx: &mut Context<'_, P>) {
 
 /// The end of all threads, before their owner's death: they are told, and waited for as long as a death may take. Who has
 /// not ended then is named.
-pub(crate) fn end_all<P: Process>(cx: &mut Context<'_, P>) {
-    let Some(Belongings { children, family: Some(family), .. }) = cx.known_mut() else { return };
+pub(crate) fn end_all(cx: &mut RawContext<'_>) {
+    let Some(Common { children, family: Some(family), .. }) = cx.known_mut() else { return };
     let (children, family) = (std::mem::take(children), family.clone());
     children.iter().for_each(|child| child.shared.stop());
     let awaited: Vec<Arc<Shared>> = children

@@ -5,11 +5,11 @@
 use crate::cause::Cause;
 use crate::context::Context;
 use crate::event::{EmitError, Event};
-use crate::failure::guarded;
+use crate::failure::guarded_raw;
 use crate::post::Address;
 use crate::process::{Flags, Process};
 use crate::scope::{self, Change, Lent, Scope};
-use crate::systems::hook::visit;
+use crate::systems::actor::visit;
 use crate::usb::{Hub, News, Told, UsbDevice, UsbEvent, UsbId, UsbMatch, UsbPing, UsbRequired, What};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
@@ -80,7 +80,6 @@ impl<P: Process> Context<'_, P> {
         }
         let watch = Arc::new(Watch {
             address: self.vitals.address.clone(),
-            fail: fail::<P>,
             required: AtomicBool::new(false),
             wanted: Mutex::default(),
         });
@@ -92,8 +91,7 @@ impl<P: Process> Context<'_, P> {
 /// What one process wants to know. It owns this, so that it ends with its life.
 struct Watch {
     address: Address,
-    /// How it is told that the bus can't be read, where it can't do without.
-    fail: fn(&mut World, Entity, String),
+    /// Whether it can't do without: then it fails when the bus can't be read.
     required: AtomicBool,
     wanted: Mutex<Wanted>,
 }
@@ -219,7 +217,7 @@ fn register(world: &mut World, watch: &Arc<Watch>) {
     port.holds |= !wanted.waiting.is_empty();
     drop(wanted);
     if let Some(error) = outage.filter(|_| watch.required.load(Relaxed)) {
-        (watch.fail)(world, entity, error.to_string());
+        fail(world, entity, &error.to_string());
     }
 }
 
@@ -242,8 +240,8 @@ impl Port {
                     What::Connected(device) => watch.wanted.lock().connected(device, time),
                     What::Disconnected(device) => watch.wanted.lock().disconnected(device, time),
                     What::Outage(error) if watch.required.load(Relaxed) => {
-                        let (fail, entity, message) = (watch.fail, watch.address.entity(), error.to_string());
-                        commands.queue(move |world: &mut World| fail(world, entity, message));
+                        let (entity, message) = (watch.address.entity(), error.to_string());
+                        commands.queue(move |world: &mut World| fail(world, entity, &message));
                     }
                     What::Outage(_) => {}
                 }
@@ -276,15 +274,16 @@ impl Watch {
 }
 
 /// A process that can't do without USB has to.
-fn fail<P: Process>(world: &mut World, entity: Entity, message: String) {
-    visit::<P>(world, entity, |process, mut cx| {
+fn fail(world: &mut World, entity: Entity, message: &str) {
+    visit(world, entity, |mut actor| {
+        let cx = &mut actor.cx;
         if cx.vitals.flags.has(Flags::DYING.and(Flags::OVER)) {
             return;
         }
-        let told = message.clone();
-        guarded("usb", process, &mut cx, move |_, _| Err(told.into()));
+        guarded_raw("usb", cx, |_| Err(message.into()));
         if !cx.vitals.flags.has(Flags::DYING) {
-            let cause = Cause::Failed { process: cx.name().to_owned(), hook: "usb".into(), message };
+            let process = cx.vitals.address.name().to_owned();
+            let cause = Cause::Failed { process, hook: "usb".into(), message: message.to_owned() };
             cx.scope.condemn(cx.vitals, Arc::new(cause));
         }
     });

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Into how many pieces the rows are cut for each thread: who is done first helps the others.
 const PIECES: usize = 4;
 
-/// So many rows make a piece, or a multiple of it: cheap lives go by eights.
+/// So many rows make a piece, or a multiple of it: cheap lives go by sixteens.
 const EVEN: usize = 8;
 
 /// Runs the lives of some rows, in a scope or a branch of it.

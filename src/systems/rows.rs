@@ -97,9 +97,9 @@ impl Drop for Progress<'_> {
 }
 
 /// After so many cheap lives without flags, one looks at the e-brake.
-const BLOCK: usize = 8;
+const BLOCK: usize = 16;
 /// After so many blocks, one says who lives: to look that up waits for memory longer than some lives take.
-const SAID: usize = 8;
+const SAID: usize = 4;
 
 /// Runs the rows from `begun` on, cheap ones in blocks.
 #[inline(always)]

@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 const PIECES: usize = 4;
 
 /// So many rows make a piece, or a multiple of it: cheap lives go by sixteens.
-const EVEN: usize = 8;
+const EVEN: usize = 16;
 
 /// Runs the lives of some rows, in a scope or a branch of it.
 pub(super) trait Live<P: Process>: Fn(&mut Rows<'_, P>, &Scope) + Copy + Send + Sync {}

@@ -275,8 +275,7 @@ impl<P: Process> Context<'_, P> {
             }
         };
         let belongings = self.belongings();
-        let timer = TimerId(belongings.next_timer);
-        belongings.next_timer += 1;
+        let timer = belongings.own().number_timer();
         let thread = thread.unwrap_or(sent.number);
         let terms = Terms { recipient: recipient.into(), timeout };
         belongings.asks.push(Ask { thread, timer, terms, then });

@@ -5,6 +5,7 @@
 
 use crate::cause::Cause;
 use crate::clock::nanos;
+use crate::erased::Common;
 use crate::erased::{self, RawContext};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, GroupOptions, Target};
@@ -56,7 +57,12 @@ impl<'t, P: Process> Context<'t, P> {
         self.vitals.private.get_mut()
     }
 
-    /// The same, made if need be.
+    /// What it has that does not depend on its type, if anything.
+    pub(crate) fn common(&self) -> Option<&Common> {
+        self.known()?.known()
+    }
+
+    /// What this process has, made if need be.
     pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
         self.vitals.private.belongings()
     }
@@ -257,7 +263,7 @@ impl<P: Process> Context<'_, P> {
     pub fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
         let seed = self.scope.control.seed.load(Relaxed);
         let name = self.vitals.address.name();
-        let random = &mut self.vitals.private.belongings::<P>().random;
+        let random = &mut self.vitals.private.belongings::<P>().own().random;
         random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(fnv1a(seed, name)))
     }
 }

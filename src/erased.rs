@@ -65,7 +65,7 @@ impl RawContext<'_> {
     /// # Panics
     /// When it has nothing: whoever wants to add something comes by [`Context::owning`].
     pub(crate) fn own(&mut self) -> &mut Common {
-        self.known_mut().expect("it was made by the context with a type")
+        self.vitals.private.own()
     }
 
     /// Ends the process in order.
@@ -141,6 +141,14 @@ pub(crate) struct Common {
     pub(crate) usb: Option<Arc<dyn Any + Send + Sync>>,
 }
 
+impl Common {
+    /// The number of its next timer.
+    pub(crate) fn number_timer(&mut self) -> TimerId {
+        self.next_timer += 1;
+        TimerId(self.next_timer - 1)
+    }
+}
+
 /// The signals that a process has bound.
 #[derive(Default)]
 pub(crate) struct Signals {
@@ -150,8 +158,10 @@ pub(crate) struct Signals {
 
 /// What a process owns, and its type forgotten.
 pub(crate) trait Owned: Any + Send + Sync {
-    fn common(&self) -> &Common;
-    fn common_mut(&mut self) -> &mut Common;
+    fn common(&self) -> Option<&Common>;
+    fn common_mut(&mut self) -> Option<&mut Common>;
+    /// Made if need be.
+    fn own(&mut self) -> &mut Common;
     /// The timers of the questions that it waits on.
     fn asks(&self) -> Vec<TimerId>;
     /// Drops all that depends on the type.

@@ -200,14 +200,14 @@ impl<P: Process> Context<'_, P> {
     pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
         let mail = draft.land(self.stamp(), self.vitals.party);
         let at = self.route(route.into());
-        self.belongings().routed.push((at, mail));
+        self.belongings().own().routed.push((at, mail));
         self.vitals.address.0.add_errand();
         self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
     }
 
     fn settle_debt(&mut self, thread: u64) {
-        if let Some(belongings) = self.known_mut() {
-            belongings.owed.retain(|draft| draft.answers() != Some(thread));
+        if let Some(common) = self.raw().known_mut() {
+            common.owed.retain(|draft| draft.answers() != Some(thread));
         }
     }
 

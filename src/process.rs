@@ -31,7 +31,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
 
 /// A component that is born, lives so many times a second, and dies.
 ///
@@ -292,7 +291,8 @@ pub(crate) struct Belongings<P: Process> {
     /// Filters of routes other than the mailbox.
     pub(crate) routes: Vec<(Cow<'static, str>, Filters<Handler<P>>)>,
     pub(crate) asks: Vec<Ask<P>>,
-    common: Common,
+    /// Apart, for most who read mail have nothing of it.
+    common: Option<Box<Common>>,
 }
 
 /// What a signal calls.
@@ -300,31 +300,38 @@ pub type SignalListener<P> = fn(&mut P, Signal, &mut Context<'_, P>) -> Result;
 
 impl<P: Process> Default for Belongings<P> {
     fn default() -> Self {
-        Self { filters: Filters::default(), routes: Vec::new(), asks: Vec::new(), common: Common::default() }
+        Self { filters: Filters::default(), routes: Vec::new(), asks: Vec::new(), common: None }
     }
 }
 
-impl<P: Process> Deref for Belongings<P> {
-    type Target = Common;
-
-    fn deref(&self) -> &Common {
-        &self.common
+impl<P: Process> Belongings<P> {
+    /// What does not depend on the type, if there is any of it.
+    pub(crate) fn known(&self) -> Option<&Common> {
+        self.common.as_deref()
     }
-}
 
-impl<P: Process> DerefMut for Belongings<P> {
-    fn deref_mut(&mut self) -> &mut Common {
-        &mut self.common
+    /// The same, to change it.
+    pub(crate) fn known_mut(&mut self) -> Option<&mut Common> {
+        self.common.as_deref_mut()
+    }
+
+    /// The same, made if need be.
+    pub(crate) fn own(&mut self) -> &mut Common {
+        self.common.get_or_insert_default()
     }
 }
 
 impl<P: Process> Owned for Belongings<P> {
-    fn common(&self) -> &Common {
-        &self.common
+    fn common(&self) -> Option<&Common> {
+        self.known()
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        &mut self.common
+    fn common_mut(&mut self) -> Option<&mut Common> {
+        self.known_mut()
+    }
+
+    fn own(&mut self) -> &mut Common {
+        self.common.get_or_insert_default()
     }
 
     fn asks(&self) -> Vec<TimerId> {
@@ -367,19 +374,28 @@ impl Private {
 
     /// What it has that does not depend on its type.
     pub(crate) fn common(&self) -> Option<&Common> {
-        self.0.as_ref().map(|owned| owned.common())
+        self.0.as_ref()?.common()
     }
 
     /// The same, to change it.
     pub(crate) fn common_mut(&mut self) -> Option<&mut Common> {
-        self.0.as_mut().map(|owned| owned.common_mut())
+        self.0.as_mut()?.common_mut()
+    }
+
+    /// The same, made if need be.
+    ///
+    /// # Panics
+    /// When it has nothing at all: only who knows the type can make that.
+    pub(crate) fn own(&mut self) -> &mut Common {
+        self.0.as_mut().expect("it was made by the context with a type").own()
     }
 
     /// The timers that its head keeps for it.
     pub(crate) fn timers(&self) -> Vec<TimerId> {
         let Some(owned) = &self.0 else { return Vec::new() };
         let mut timers = owned.asks();
-        timers.extend(owned.common().timers.iter().map(|timer| timer.id));
+        let common = owned.common().map_or(&[][..], |common| &common.timers);
+        timers.extend(common.iter().map(|timer| timer.id));
         timers
     }
 
@@ -387,8 +403,10 @@ impl Private {
     pub(crate) fn clear(&mut self) {
         if let Some(owned) = &mut self.0 {
             owned.clear();
-            let Common { next_timer, random, .. } = std::mem::take(owned.common_mut());
-            *owned.common_mut() = Common { next_timer, random, ..Common::default() };
+            if let Some(common) = owned.common_mut() {
+                let Common { next_timer, random, .. } = std::mem::take(common);
+                *common = Common { next_timer, random, ..Common::default() };
+            }
         }
     }
 }

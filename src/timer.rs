@@ -57,8 +57,7 @@ impl RawContext<'_> {
     pub(crate) fn add_timer(&mut self, delay: u64, period: Option<u64>, call: Ring) -> TimerId {
         let due = self.scope.now().saturating_add(delay);
         let belongings = self.own();
-        let id = TimerId(belongings.next_timer);
-        belongings.next_timer += 1;
+        let id = belongings.number_timer();
         belongings.timers.push(Timer { id, period, call: Some(call) });
         self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), id);
         self.scope.wind_alarm();

@@ -45,7 +45,7 @@ impl<P: Process> Context<'_, P> {
 
     /// The names of all events that have a callback, in order.
     pub fn events(&self) -> Vec<&str> {
-        self.known().iter().flat_map(|belongings| &belongings.heard).map(|(name, _)| name.as_str()).collect()
+        self.common().iter().flat_map(|common| &common.heard).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Emits an event to this process itself: its callback runs before its next life.

@@ -68,12 +68,11 @@ fn read_special<P: Process>(mail: Option<Mail>, unwilling: bool, process: &mut P
 /// What waits for the mailman besides mail: what came by routes of the process's own, threads that have ended, events.
 #[inline(never)]
 fn run_errands<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
-    if let Some(belongings) = cx.known_mut() {
-        for (route, mail) in std::mem::take(&mut belongings.routed) {
-            read(mail, Some(route), process, cx);
-        }
+    let routed = cx.raw().known_mut().map(|common| std::mem::take(&mut common.routed));
+    for (route, mail) in routed.into_iter().flatten() {
+        read(mail, Some(route), process, cx);
     }
-    let family = cx.known().and_then(|belongings| belongings.family.as_ref());
+    let family = cx.common().and_then(|common| common.family.as_ref());
     if family.is_some_and(|family| family.has_ended_threads()) {
         threads::reap(process, cx);
     }
@@ -117,7 +116,7 @@ fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut 
 #[inline(never)]
 fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> Option<Mail> {
     let Some(ask) = take_ask(cx, |ask| ask.thread == mail.thread) else {
-        return match cx.known().and_then(|belongings| belongings.family.as_ref()) {
+        return match cx.common().and_then(|common| common.family.as_ref()) {
             Some(family) => family.answer(mail),
             None => Some(mail),
         };
@@ -129,7 +128,7 @@ fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> O
 
 #[inline(never)]
 fn owe<P: Process>(question: &Mail, cx: &mut Context<'_, P>) {
-    cx.belongings().owed.push(question.reply());
+    cx.belongings().own().owed.push(question.reply());
 }
 
 /// A poison pill.
@@ -207,7 +206,7 @@ fn forward<P: Process>(mail: Mail, cx: &mut Context<'_, P>) {
     for to in scope.forwards.take() {
         match scope.post(draft.copy(to), sender) {
             Ok(_) if question => {
-                cx.belongings().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
+                cx.belongings().own().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
             }
             Ok(_) => {}
             Err(error) => {
@@ -279,7 +278,7 @@ pub(crate) fn empty(address: &Address, scope: &Scope) {
 fn settle_debts<P: Process>(reason: &'static str, cx: &mut Context<'_, P>) {
     let Some(belongings) = cx.known_mut() else { return };
     belongings.asks.clear();
-    let owed = std::mem::take(&mut belongings.owed);
+    let owed = belongings.known_mut().map(|common| std::mem::take(&mut common.owed)).unwrap_or_default();
     let address = &cx.vitals.address;
     for debt in owed {
         let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);

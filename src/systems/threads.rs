@@ -90,7 +90,7 @@ impl<P: Process> Context<'_, P> {
     /// All threads of this process, as they were added. Those that have ended are reaped before the next life.
     #[must_use]
     pub fn threads(&self) -> Vec<ThreadInfo> {
-        self.known().iter().flat_map(|belongings| &belongings.children).map(Child::info).collect()
+        self.common().iter().flat_map(|common| &common.children).map(Child::info).collect()
     }
 
     /// One thread of this process.
@@ -170,7 +170,7 @@ impl RawContext<'_> {
     }
 
     fn threads(&self) -> Vec<ThreadInfo> {
-        self.known().iter().flat_map(|belongings| &belongings.children).map(Child::info).collect()
+        self.known().iter().flat_map(|common| &common.children).map(Child::info).collect()
     }
 
     fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
@@ -279,7 +279,7 @@ impl<P: Process> Context<'_, P> {
     /// All locks of this process, and who holds them.
     #[must_use]
     pub fn locks(&self) -> Vec<LockInfo> {
-        let family = self.known().and_then(|belongings| belongings.family.as_ref());
+        let family = self.common().and_then(|common| common.family.as_ref());
         family.map(|family| family.locks.list()).unwrap_or_default()
     }
 }

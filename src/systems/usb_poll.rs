@@ -39,8 +39,8 @@ impl<P: Process> Context<'_, P> {
 
     /// Asks for no more events of devices. The threads of pings go on, and ping nobody.
     pub fn unwatch_usb(&mut self) {
-        if let Some(belongings) = self.known_mut() {
-            belongings.usb = None;
+        if let Some(common) = self.raw().known_mut() {
+            common.usb = None;
         }
     }
 
@@ -71,7 +71,7 @@ impl<P: Process> Context<'_, P> {
     }
 
     fn known_usb_watch(&self) -> Option<Arc<Watch>> {
-        self.known()?.usb.clone()?.downcast().ok()
+        self.common()?.usb.clone()?.downcast().ok()
     }
 
     fn usb_watch(&mut self) -> Arc<Watch> {
@@ -83,7 +83,7 @@ impl<P: Process> Context<'_, P> {
             required: AtomicBool::new(false),
             wanted: Mutex::default(),
         });
-        self.belongings().usb = Some(watch.clone());
+        self.belongings().own().usb = Some(watch.clone());
         watch
     }
 }

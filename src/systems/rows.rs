@@ -27,7 +27,7 @@ pub(crate) struct Rows<'a, P: Process> {
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
     /// They take so long that before each one looks whether another thread has pulled the e-brake. Before cheap ones, one
-    /// looks every [`BLOCK`] lives, so that it is seen within a microsecond.
+    /// looks every [`BLOCK`] lives, so that it is seen within two microseconds.
     pub(crate) dear: bool,
     /// Some may have a flag.
     pub(crate) flagged: bool,

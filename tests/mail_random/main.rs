@@ -85,6 +85,12 @@ fn settings(who: usize) -> impl Settings {
     (hz(RATES[who % 3]), named(&name(who)), mailbox, supervision(who), head)
 }
 
+/// Keeps it going when all others have died.
+#[derive(Component)]
+struct Keeper;
+
+impl Process for Keeper {}
+
 fn application(books: &Books, delivery: Delivery) -> Running {
     let letters = books.clone();
     let application = simulated().delivery(delivery).add_head(Head::new("far")).on_dead_letter(move |mail, why| {
@@ -97,8 +103,7 @@ fn application(books: &Books, delivery: Delivery) -> Running {
             }
         });
     });
-    // The system keeps it going when everybody has died.
-    let application = application.add_systems(hz(100), || {});
+    let application = application.add_process(Keeper, (hz(100), named("keeper")));
     let all = (0..NAMES).fold(application, |all, who| all.add_process(Wild::new(books, who), settings(who)));
     all.build().unwrap()
 }

@@ -31,12 +31,12 @@ use std::cell::RefMut;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 pub use counts::{Dropped, MailCount};
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
-pub(crate) use sack::{Bag, Chain, Ready, Sack};
+pub(crate) use sack::{Bag, Chain, Sack};
 pub use settings::{MailboxSize, MailboxSizeError, Order, Overflow};
 
 /// The bounded queue of one process. In this order, what every mail touches comes first.
@@ -44,15 +44,11 @@ pub use settings::{MailboxSize, MailboxSizeError, Order, Overflow};
 pub(crate) struct Mailbox<M> {
     /// What the own head has. Nothing for ever, where all of it is behind the gate.
     home: Home,
-    /// On the list of boxes that its head visits.
-    ready: AtomicBool,
     /// What is behind the gate: [`NOTHING`], [`SOME`] or [`ALL`].
     behind: AtomicU8,
     /// [`OPEN`], [`AWAY`] or [`CLOSED`]. Written by the head, under the lock of the gate.
     door: AtomicU8,
     bound: NonZeroU32,
-    /// The row in which the mailman has found the process last.
-    row: AtomicU32,
     counts: Counts,
     gate: Mutex<Gate<M>>,
 }
@@ -83,33 +79,12 @@ impl<M: Item> Mailbox<M> {
         let is_whole = overflow != Overflow::Reject || order != Order::Fifo;
         Self {
             home: Home::default(),
-            ready: AtomicBool::new(false),
             behind: AtomicU8::new(if is_whole { ALL } else { NOTHING }),
             door: AtomicU8::new(AWAY),
-            bound,
-            row: AtomicU32::new(u32::MAX),
             counts: Counts::default(),
+            bound,
             gate: Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() }),
         }
-    }
-
-    /// Marks the box as listed, or as not listed; whether it was.
-    #[inline(always)]
-    fn set_ready(&self, ready: bool) -> bool {
-        let was = self.ready.load(Relaxed);
-        self.ready.store(ready, Relaxed);
-        was
-    }
-
-    /// What puts it on the list of its head.
-    #[inline(always)]
-    pub(crate) fn ready(&self, entity: Entity) -> Ready {
-        Ready { entity, row: self.row.load(Relaxed) }
-    }
-
-    /// The process was found in this row.
-    pub(crate) fn found(&self, row: u32) {
-        self.row.store(row, Relaxed);
     }
 
     #[inline(always)]
@@ -144,8 +119,8 @@ impl<M: Item> Mailbox<M> {
                 let at = bag.sack.put(|| parcel.land());
                 self.home.hang(at, waiting, &mut bag.sack);
                 self.counts.rise(waiting + 1);
-                if !self.set_ready(true) {
-                    bag.ready.push(self.ready(*entity));
+                if !self.home.set_ready(true) {
+                    bag.ready.push(*entity);
                 }
                 return Ok(None);
             }
@@ -169,7 +144,7 @@ impl<M: Item> Mailbox<M> {
                 let (outcome, idle) =
                     if self.is_at_home() { self.push_home(parcel, &mut bag) } else { self.push_behind(parcel) };
                 if idle {
-                    bag.ready.push(self.ready(entity));
+                    bag.ready.push(entity);
                 }
                 outcome
             }
@@ -205,7 +180,7 @@ impl<M: Item> Mailbox<M> {
         }
         self.home.place(parcel.land(), &mut bag.sack);
         self.counts.rise(self.home.waiting());
-        (Ok(None), !self.set_ready(true))
+        (Ok(None), !self.home.set_ready(true))
     }
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
@@ -248,7 +223,7 @@ impl<M: Item> Mailbox<M> {
         if waiting > budget || !self.is_behind(NOTHING) {
             return self.take_due(sack, budget, |_| true);
         }
-        self.set_ready(false);
+        self.home.set_ready(false);
         self.counts.deliver(waiting);
         (self.home.release(), false)
     }
@@ -267,7 +242,7 @@ impl<M: Item> Mailbox<M> {
             let chain = sack.divide(self.home.release(), budget, due, leave);
             let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
             self.behind.store(if more { SOME } else { NOTHING }, Relaxed);
-            self.set_ready(more);
+            self.home.set_ready(more);
             (chain, more)
         };
         self.counts.deliver(chain.count);
@@ -309,7 +284,7 @@ impl<M: Item> Mailbox<M> {
         if self.is_behind(SOME) {
             self.behind.store(NOTHING, Relaxed);
         }
-        self.set_ready(false);
+        self.home.set_ready(false);
         all
     }
 
@@ -324,7 +299,7 @@ impl<M: Item> Mailbox<M> {
         if self.is_behind(ALL) {
             return self.gate.lock().queue(self.bound, self.is_closed()).set_ready();
         }
-        !self.set_ready(true)
+        !self.home.set_ready(true)
     }
 
     /// Lays these items and all that is in this sack behind the gate: the mail of one who is not to read for a while is in
@@ -344,7 +319,7 @@ impl<M: Item> Mailbox<M> {
 
     /// Others say that the box was idle and has mail now. Whether it must be listed for that: it may have been since.
     pub(crate) fn is_announced(&self) -> bool {
-        self.is_behind(ALL) || !self.set_ready(true)
+        self.is_behind(ALL) || !self.home.set_ready(true)
     }
 
     /// Lets nothing in any more. What is left comes back, what was in this sack, too: dead letters.
@@ -365,7 +340,7 @@ impl<M: Item> Mailbox<M> {
 
     /// Whatever list the box is on, nobody looks there: it is to be listed anew.
     pub(crate) fn unlist(&self) {
-        self.set_ready(false);
+        self.home.set_ready(false);
     }
 
     /// Its process is there, and reads. It is to be listed if anything waits.

@@ -67,7 +67,7 @@ impl Scope {
     /// Has the mailman of a process of any head look at it, for something else than mail.
     pub(crate) fn wake(&self, record: &Record) {
         if Arc::ptr_eq(&record.link, &self.link) {
-            self.list_ready(record.lane.load(Relaxed), record);
+            self.list_ready(record.lane.load(Relaxed), record.entity);
         } else {
             record.link.announce(record.entity);
         }
@@ -202,7 +202,7 @@ impl<P: Process> Context<'_, P> {
         let at = self.route(route.into());
         self.belongings().own().routed.push((at, mail));
         self.vitals.address.0.add_errand();
-        self.scope.list_ready(self.vitals.lane, &self.vitals.address.0);
+        self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
     }
 
     fn settle_debt(&mut self, thread: u64) {

@@ -19,7 +19,7 @@ use crate::link::{Call, Holder, Link};
 use crate::mail::{Delivery, Mail};
 use crate::mailbox::Bag;
 use crate::party::Party;
-use crate::post::{Fate, Record};
+use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::send::Kept;
@@ -410,9 +410,8 @@ impl Scope {
 
     /// Lists a process of this head whose mailbox has mail.
     #[inline]
-    pub(crate) fn list_ready(&self, lane: u32, record: &Record) {
-        let ready = record.mailbox.ready(record.entity);
-        self.bag(lane).ready.push(ready);
+    pub(crate) fn list_ready(&self, lane: u32, entity: Entity) {
+        self.bag(lane).ready.push(entity);
     }
 
     /// Tells the head when the janitor has to look next: at once while timers wait for their owners' group.

@@ -5,8 +5,8 @@
 
 use super::sack::{Chain, Sack};
 use super::{Item, Rank};
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 #[derive(Default)]
 #[repr(C)]
@@ -18,6 +18,8 @@ pub(super) struct Home {
     waiting: AtomicU32,
     /// How many of them are urgent: they come first.
     urgent: AtomicU32,
+    /// On the list of boxes to be visited.
+    ready: AtomicBool,
 }
 
 impl Home {
@@ -38,6 +40,14 @@ impl Home {
     /// How many wait that take room.
     pub(super) fn taking_room(&self) -> u32 {
         self.waiting().saturating_sub(self.urgent.load(Relaxed))
+    }
+
+    /// Marks the box as listed, or as not listed; whether it was.
+    #[inline(always)]
+    pub(super) fn set_ready(&self, ready: bool) -> bool {
+        let was = self.ready.load(Relaxed);
+        self.ready.store(ready, Relaxed);
+        was
     }
 
     /// Hangs a filled slot behind what waits.

@@ -9,15 +9,7 @@ use bevy_ecs::entity::Entity;
 pub(crate) struct Bag<M> {
     pub(crate) sack: Sack<M>,
     /// Whose boxes are to be visited.
-    pub(crate) ready: Vec<Ready>,
-}
-
-/// A process whose box is to be visited.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Ready {
-    pub(crate) entity: Entity,
-    /// The row in which it was found last.
-    pub(crate) row: u32,
+    pub(crate) ready: Vec<Entity>,
 }
 
 impl<M> Default for Bag<M> {

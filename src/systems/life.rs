@@ -68,14 +68,11 @@ impl<P: Process> LivesOf<P> {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            let mut tables = tables_of(&mut self.rows, &mut self.tables, world);
-            if !self.desk.empty_all(&tables, scope) {
-                self.tables = recycle(tables);
-                self.desk.seek(world.entities());
-                tables = tables_of(&mut self.rows, &mut self.tables, world);
-                self.desk.empty_rest(&tables, scope);
-            }
-            self.desk.read_all(&mut tables, scope);
+            self.desk.locate(world.entities());
+            let mut tables = recycle(std::mem::take(&mut self.tables));
+            let rows = self.rows.query_mut(world).contiguous_iter_inner();
+            tables.extend(rows.expect("all components are in tables").map(Rows::of));
+            self.desk.deliver(&mut tables, scope);
             for table in &mut tables {
                 watch.lives += live(table, &mut self.fork, scope, watch.manner);
             }
@@ -86,18 +83,6 @@ impl<P: Process> LivesOf<P> {
         }
         watch.stop(self.lane, scope);
     }
-}
-
-/// The tables of a lane, in the memory of a list that is empty.
-fn tables_of<'w, P: Process>(
-    rows: &mut QueryState<Row<P>>,
-    spare: &mut Vec<Rows<'static, P>>,
-    world: &'w mut World,
-) -> Vec<Rows<'w, P>> {
-    let mut tables = recycle(std::mem::take(spare));
-    let rows = rows.query_mut(world).contiguous_iter_inner();
-    tables.extend(rows.expect("all components are in tables").map(Rows::of));
-    tables
 }
 
 /// Has the rows live, each type in its way. How many lives that was for each thread.

@@ -295,7 +295,7 @@ pub(crate) fn sort_announced(world: &mut World) {
             if let Some(vitals) = process.get::<Vitals>()
                 && vitals.address.0.mailbox.is_announced()
             {
-                scope.list_ready(vitals.lane, &vitals.address.0);
+                scope.list_ready(vitals.lane, entity);
             }
         });
     }
@@ -308,6 +308,6 @@ pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
     address.0.mailbox.unlist();
     let has_mail = address.mail_count().waiting > 0 && address.0.mailbox.is_announced();
     if has_mail || address.0.known_inbox().is_some_and(Inbox::is_ready) {
-        scope.list_ready(lane, &address.0);
+        scope.list_ready(lane, address.entity());
     }
 }

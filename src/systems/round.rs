@@ -3,7 +3,7 @@
 
 use crate::context::Context;
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Ready, Sack};
+use crate::mailbox::{Chain, Sack};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use crate::systems::mailman::{read_all, sort};
@@ -24,7 +24,7 @@ const BUDGET: u32 = 1000;
 #[derive(Default)]
 pub(crate) struct Desk {
     /// Who has mail.
-    whom: Vec<Ready>,
+    whom: Vec<Entity>,
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
     visits: Vec<Visit>,
@@ -37,24 +37,6 @@ struct Visit {
     table: usize,
     row: usize,
     chain: Chain,
-}
-
-/// In no table that has been looked at.
-const MISSING: usize = usize::MAX;
-/// Not to be read in this round.
-const LATER: usize = usize::MAX - 1;
-
-impl Visit {
-    /// Empties the mailbox, if the process stands in its row of one of these tables. Whether it does.
-    #[inline(always)]
-    fn empty<P: Process>(&mut self, tables: &[Rows<'_, P>], sack: &mut Sack<Mail>, scope: &Scope) -> bool {
-        let Some(table) = tables.iter().position(|table| table.holds(self.entity, self.row)) else { return false };
-        match empty(sack, &tables[table].vitals[self.row], scope) {
-            Some(chain) => (self.table, self.chain) = (table, chain),
-            None => self.table = LATER,
-        }
-        true
-    }
 }
 
 impl Desk {
@@ -81,6 +63,15 @@ impl Desk {
         self.whom.is_empty()
     }
 
+    /// Looks up where those who have mail stand. The dead are passed over.
+    pub(crate) fn locate(&mut self, entities: &Entities) {
+        self.visits.clear();
+        self.visits.extend(self.whom.drain(..).filter_map(|entity| {
+            let row = entities.get_spawned(entity).ok()?.table_row.index();
+            Some(Visit { entity, table: 0, row, chain: Chain::EMPTY })
+        }));
+    }
+
     /// The whole round in a lane of one process.
     #[inline(always)]
     pub(crate) fn deliver_to<P: Process>(&mut self, only: &mut Rows<'_, P>, scope: &Scope) {
@@ -94,47 +85,20 @@ impl Desk {
     /// are many, and run one after another.
     #[inline(never)]
     fn take(&mut self, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
-        let entity = vitals.address.entity();
-        let has_mail = self.whom.iter().any(|ready| ready.entity == entity);
+        let has_mail = self.whom.contains(&vitals.address.entity());
         self.whom.clear();
         if has_mail { empty(&mut self.sack, vitals, scope) } else { None }
     }
 
-    /// The first half of a round in a lane of which these are all tables: empties the mailboxes. Whether all were found where
-    /// they were last; if not, [`seek`](Self::seek) finds out where they are.
-    pub(crate) fn empty_all<P: Process>(&mut self, tables: &[Rows<'_, P>], scope: &Scope) -> bool {
-        self.visits.clear();
-        let mut missed = false;
-        for Ready { entity, row } in self.whom.drain(..) {
-            let mut visit = Visit { entity, table: MISSING, row: row as usize, chain: Chain::EMPTY };
-            missed |= !visit.empty(tables, &mut self.sack, scope);
-            self.visits.push(visit);
+    /// The whole round in a lane of which these are all tables.
+    pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
+        for Visit { entity, table, row, chain } in &mut self.visits {
+            let found = tables.iter().position(|table| table.holds(*entity, *row));
+            // Nowhere: it has moved to another lane, where it has been listed anew.
+            let taken = found.and_then(|table| empty(&mut self.sack, &tables[table].vitals[*row], scope));
+            *table = if taken.is_some() { found.unwrap_or_default() } else { tables.len() };
+            *chain = taken.unwrap_or(Chain::EMPTY);
         }
-        !missed
-    }
-
-    /// Looks up where those stand who were not found.
-    pub(crate) fn seek(&mut self, entities: &Entities) {
-        for visit in self.visits.iter_mut().filter(|visit| visit.table == MISSING) {
-            let place = entities.get_spawned(visit.entity).ok();
-            visit.row = place.map_or(usize::MAX, |place| place.table_row.index());
-        }
-    }
-
-    /// Empties the mailboxes of those who were not found before. Who is nowhere is dead, or has moved to another lane, where it
-    /// has been listed anew.
-    pub(crate) fn empty_rest<P: Process>(&mut self, tables: &[Rows<'_, P>], scope: &Scope) {
-        for visit in self.visits.iter_mut().filter(|visit| visit.table == MISSING) {
-            if visit.empty(tables, &mut self.sack, scope)
-                && let Some(table) = tables.get(visit.table)
-            {
-                table.vitals[visit.row].address.0.mailbox.found(visit.row as u32);
-            }
-        }
-    }
-
-    /// The second half of a round: has all be read.
-    pub(crate) fn read_all<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
         for Visit { table, row, chain, .. } in &self.visits {
             if let Some(table) = tables.get_mut(*table) {
                 read(*chain, &mut self.sack, table, *row, scope);
@@ -146,7 +110,7 @@ impl Desk {
     /// The whole round in a lane without tables.
     pub(crate) fn deliver_each<P: Process>(&mut self, rows: &mut QueryState<Row<P>>, world: &mut World, scope: &Scope) {
         self.visits.clear();
-        for Ready { entity, .. } in self.whom.drain(..) {
+        for entity in self.whom.drain(..) {
             let Ok(row) = rows.get_mut(world, entity) else { continue };
             Rows::with(row, |row| {
                 if let Some(chain) = empty(&mut self.sack, &row.vitals[0], scope) {
@@ -180,7 +144,7 @@ fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain>
         mailbox.take(sack, BUDGET)
     };
     if more {
-        scope.list_ready(vitals.lane, &vitals.address.0);
+        scope.list_ready(vitals.lane, vitals.address.entity());
     }
     Some(chain)
 }
@@ -189,7 +153,7 @@ fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain>
 fn lay_aside(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     vitals.address.0.mailbox.shelve(Vec::new(), sack);
     if !vitals.flags.has(Flags::DYING) {
-        scope.list_ready(vitals.lane, &vitals.address.0);
+        scope.list_ready(vitals.lane, vitals.address.entity());
     }
 }
 
@@ -207,7 +171,7 @@ fn read<P: Process>(chain: Chain, sack: &mut Sack<Mail>, rows: &mut Rows<'_, P>,
 fn give_back(chain: Chain, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     let mut bag = scope.bag(vitals.lane);
     if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) {
-        bag.ready.push(vitals.address.0.mailbox.ready(vitals.address.entity()));
+        bag.ready.push(vitals.address.entity());
     }
 }
 

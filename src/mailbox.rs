@@ -185,7 +185,10 @@ impl<M: Item> Mailbox<M> {
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
         let mut gate = self.gate.lock();
-        let queue = gate.queue(self.bound, self.is_closed());
+        if self.is_closed() {
+            return (Err((Refusal::Closed, parcel)), false);
+        }
+        let queue = gate.queue(self.bound);
         let outcome = queue.insert(parcel, self.home.taking_room() as usize);
         self.counts.rise(self.home.waiting() + queue.len() as u32);
         let idle = outcome.is_ok() && queue.set_ready();
@@ -238,7 +241,7 @@ impl<M: Item> Mailbox<M> {
             let mut gate = self.gate.lock();
             self.empty(&mut gate, sack);
             // It waits behind the gate: so a box that is visited twice in one round has nothing in a sack any more.
-            let leave = |item| gate.queue(self.bound, self.is_closed()).put(item);
+            let leave = |item| gate.queue(self.bound).place(item);
             let chain = sack.divide(self.home.release(), budget, due, leave);
             let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
             self.behind.store(if more { SOME } else { NOTHING }, Relaxed);
@@ -251,7 +254,7 @@ impl<M: Item> Mailbox<M> {
 
     fn take_behind(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
         let (mut gate, mut chain) = (self.gate.lock(), Chain::EMPTY);
-        let queue = gate.queue(self.bound, self.is_closed());
+        let queue = gate.queue(self.bound);
         let more = queue.take(budget as usize, due, |item| sack.append(&mut chain, item));
         gate.tell_of_room();
         (chain, more)
@@ -276,9 +279,6 @@ impl<M: Item> Mailbox<M> {
         }
         if let Some(queue) = gate.known_queue() {
             all.extend(queue.drain());
-            if close {
-                queue.close();
-            }
         }
         gate.tell_of_room();
         if self.is_behind(SOME) {
@@ -297,7 +297,7 @@ impl<M: Item> Mailbox<M> {
         self.counts.take_back(items.len() as u32);
         self.shelve(items, sack);
         if self.is_behind(ALL) {
-            return self.gate.lock().queue(self.bound, self.is_closed()).set_ready();
+            return self.gate.lock().queue(self.bound).set_ready();
         }
         !self.home.set_ready(true)
     }
@@ -310,7 +310,7 @@ impl<M: Item> Mailbox<M> {
             return;
         }
         let mut gate = self.gate.lock();
-        let queue = gate.queue(self.bound, self.is_closed());
+        let queue = gate.queue(self.bound);
         queue.give_back(own);
         queue.give_back(items);
         self.counts.rise(queue.len() as u32);
@@ -335,7 +335,7 @@ impl<M: Item> Mailbox<M> {
     pub(crate) fn leave(&self, sack: &mut Sack<M>) {
         self.shelve(Vec::new(), sack);
         self.home.set_plain(0);
-        self.let_in(AWAY);
+        self.set_door(AWAY);
     }
 
     /// Whatever list the box is on, nobody looks there: it is to be listed anew.
@@ -346,18 +346,15 @@ impl<M: Item> Mailbox<M> {
     /// Its process is there, and reads. It is to be listed if anything waits.
     pub(crate) fn open(&self) {
         self.unlist();
-        self.let_in(OPEN);
+        self.set_door(OPEN);
         if !self.is_behind(ALL) {
             self.home.set_plain(self.bound.get());
         }
     }
 
-    fn let_in(&self, door: u8) {
-        let mut gate = self.gate.lock();
+    fn set_door(&self, door: u8) {
+        let _gate = self.gate.lock();
         self.door.store(door, Relaxed);
-        if let Some(queue) = gate.known_queue() {
-            queue.open();
-        }
     }
 
     /// How long a thread may wait for room here.
@@ -367,7 +364,8 @@ impl<M: Item> Mailbox<M> {
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
     pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
-        let is_full = |gate: &mut Gate<M>| gate.known_queue().is_some_and(|queue| queue.is_full(0));
+        let is_full =
+            |gate: &mut Gate<M>| !self.is_closed() && gate.known_queue().is_some_and(|queue| queue.is_full(0));
         let (mut gate, mut late) = (self.gate.lock(), false);
         if let Some(patience) = gate.patience().cloned() {
             while is_full(&mut gate) && !late {

@@ -39,13 +39,9 @@ impl<M: Item> Gate<M> {
     }
 
     /// What others write to.
-    pub(super) fn queue(&mut self, bound: NonZeroU32, is_closed: bool) -> &mut Queue<M> {
+    pub(super) fn queue(&mut self, bound: NonZeroU32) -> &mut Queue<M> {
         let annex = self.0.get_or_insert_with(|| {
-            let mut queue = Queue::new(bound, Overflow::Reject, Order::Fifo);
-            if is_closed {
-                queue.close();
-            }
-            Box::new(Annex { queue, patience: None })
+            Box::new(Annex { queue: Queue::new(bound, Overflow::Reject, Order::Fifo), patience: None })
         });
         &mut annex.queue
     }

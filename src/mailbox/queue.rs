@@ -65,7 +65,6 @@ pub(super) struct Queue<M> {
     bound: NonZeroU32,
     /// On a list of boxes to be visited.
     ready: bool,
-    closed: bool,
     policy: Policy,
     order: Order,
 }
@@ -78,16 +77,7 @@ impl<M: Item> Queue<M> {
             Overflow::DropNewest => Policy::DropNewest,
             Overflow::KeepLatest => Policy::KeepLatest,
         };
-        Self { items: VecDeque::new(), urgent: 0, bound, ready: false, closed: false, policy, order }
-    }
-
-    pub(super) fn open(&mut self) {
-        self.closed = false;
-    }
-
-    /// Lets nothing in any more.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
+        Self { items: VecDeque::new(), urgent: 0, bound, ready: false, policy, order }
     }
 
     /// Takes everything out, the urgent ones first.
@@ -104,25 +94,12 @@ impl<M: Item> Queue<M> {
         }
     }
 
-    /// Puts one at its place that has been let in before.
-    pub(super) fn put(&mut self, item: M) {
-        if item.rank() == Rank::Urgent {
-            self.items.insert(self.urgent, item);
-            self.urgent += 1;
-        } else {
-            self.items.push_back(item);
-        }
-    }
-
     /// Puts a parcel where it belongs by rank, order and policy, where so many that take room wait elsewhere.
     pub(super) fn insert<P: Parcel<Item = M>>(
         &mut self,
         parcel: P,
         elsewhere: usize,
     ) -> Result<Option<Lost<M>>, (Refusal, P)> {
-        if self.closed {
-            return Err((Refusal::Closed, parcel));
-        }
         if parcel.rank() == Rank::Ordinary {
             let same = |item: &M| is_ordinary(item) && parcel.supersedes(item);
             let known = if self.policy == Policy::KeepLatest { self.items.iter().position(same) } else { None };
@@ -133,7 +110,7 @@ impl<M: Item> Queue<M> {
                 return self.overflow(parcel);
             }
         }
-        self.place(parcel);
+        self.place(parcel.land());
         Ok(None)
     }
 
@@ -148,7 +125,7 @@ impl<M: Item> Queue<M> {
             Some(None) => Ok(Some(Lost { why: Dropped::Newest, item: parcel.land() })),
             Some(Some(at)) => {
                 let item = self.items.remove(at).expect("victim() gave its place");
-                self.place(parcel);
+                self.place(parcel.land());
                 Ok(Some(Lost { why: Dropped::Oldest, item }))
             }
         }
@@ -174,31 +151,32 @@ impl<M: Item> Queue<M> {
                 std::mem::replace(&mut self.items[at], parcel.land())
             } else {
                 let item = self.items.remove(at).expect("it was found there");
-                self.place(parcel);
+                self.place(parcel.land());
                 item
             };
         Lost { why: Dropped::Superseded, item }
     }
 
-    fn place<P: Parcel<Item = M>>(&mut self, parcel: P) {
-        let at = match (parcel.rank(), self.order) {
+    /// Puts an item where it belongs by rank and order.
+    pub(super) fn place(&mut self, item: M) {
+        let at = match (item.rank(), self.order) {
             (Rank::Urgent, _) => {
                 self.urgent += 1;
                 self.urgent - 1
             }
             (_, Order::Fifo) => self.items.len(),
             (_, Order::Priority) => {
-                let behind = |item: &&M| item.priority() < parcel.priority();
+                let behind = |other: &&M| other.priority() < item.priority();
                 let ordinary = self.items.len() - self.urgent;
                 self.items.len() - self.items.iter().rev().take(ordinary).take_while(behind).count()
             }
         };
-        self.items.insert(at, parcel.land());
+        self.items.insert(at, item);
     }
 
     /// Whether there is no room left, where so many that take room wait elsewhere.
     pub(super) fn is_full(&self, elsewhere: usize) -> bool {
-        !self.closed && self.items.len() - self.urgent + elsewhere >= self.bound.get() as usize
+        self.items.len() - self.urgent + elsewhere >= self.bound.get() as usize
     }
 
     pub(super) fn len(&self) -> usize {

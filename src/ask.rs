@@ -274,11 +274,10 @@ impl<P: Process> Context<'_, P> {
                 return Err(AskError::NotSent { recipient, kind: error.kind() });
             }
         };
-        let belongings = self.belongings();
-        let timer = belongings.own().number_timer();
+        let timer = self.owning().own().number_timer();
         let thread = thread.unwrap_or(sent.number);
         let terms = Terms { recipient: recipient.into(), timeout };
-        belongings.asks.push(Ask { thread, timer, terms, then });
+        self.belongings().asks.push(Ask { thread, timer, terms, then });
         let due = self.scope.now().saturating_add(nanos(timeout));
         self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), timer);
         self.scope.wind_alarm();

@@ -5,8 +5,7 @@
 
 use crate::cause::Cause;
 use crate::clock::nanos;
-use crate::erased::Common;
-use crate::erased::{self, RawContext};
+use crate::erased::{self, Common, RawContext};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::link::Call;
@@ -59,7 +58,7 @@ impl<'t, P: Process> Context<'t, P> {
 
     /// What it has that does not depend on its type, if anything.
     pub(crate) fn common(&self) -> Option<&Common> {
-        self.known()?.known()
+        self.vitals.private.common()
     }
 
     /// What this process has, made if need be.
@@ -263,7 +262,8 @@ impl<P: Process> Context<'_, P> {
     pub fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
         let seed = self.scope.control.seed.load(Relaxed);
         let name = self.vitals.address.name();
-        let random = &mut self.vitals.private.belongings::<P>().own().random;
+        self.vitals.private.belongings::<P>();
+        let random = &mut self.vitals.private.own().random;
         random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(fnv1a(seed, name)))
     }
 }

@@ -200,7 +200,7 @@ impl<P: Process> Context<'_, P> {
     pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
         let mail = draft.land(self.stamp(), self.vitals.party);
         let at = self.route(route.into());
-        self.belongings().own().routed.push((at, mail));
+        self.owning().own().routed.push((at, mail));
         self.vitals.address.0.add_errand();
         self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
     }

@@ -304,30 +304,13 @@ impl<P: Process> Default for Belongings<P> {
     }
 }
 
-impl<P: Process> Belongings<P> {
-    /// What does not depend on the type, if there is any of it.
-    pub(crate) fn known(&self) -> Option<&Common> {
+impl<P: Process> Owned for Belongings<P> {
+    fn common(&self) -> Option<&Common> {
         self.common.as_deref()
     }
 
-    /// The same, to change it.
-    pub(crate) fn known_mut(&mut self) -> Option<&mut Common> {
-        self.common.as_deref_mut()
-    }
-
-    /// The same, made if need be.
-    pub(crate) fn own(&mut self) -> &mut Common {
-        self.common.get_or_insert_default()
-    }
-}
-
-impl<P: Process> Owned for Belongings<P> {
-    fn common(&self) -> Option<&Common> {
-        self.known()
-    }
-
     fn common_mut(&mut self) -> Option<&mut Common> {
-        self.known_mut()
+        self.common.as_deref_mut()
     }
 
     fn own(&mut self) -> &mut Common {

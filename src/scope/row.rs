@@ -167,12 +167,13 @@ mod tests {
         renewing.renew(process);
         vitals.flags.clear(Flags::OVER.and(Flags::ABSENT));
         vitals.lane += 1;
-        vitals.private.belongings::<Text>().own().next_timer = 3;
+        vitals.private.belongings::<Text>();
+        vitals.private.own().next_timer = 3;
         let Row { process, vitals, .. } = borrow(&mut row, kind.vitals, |_| kind).unwrap();
         let text: &mut Text = process.downcast_mut().unwrap();
         assert!(vitals.flags.is_clear() && text.0.is_empty());
         text.0.push_str("new");
-        assert_eq!((vitals.lane, vitals.private.get::<Text>().unwrap().known().unwrap().next_timer), (10, 3));
+        assert_eq!((vitals.lane, vitals.private.common().unwrap().next_timer), (10, 3));
         assert_eq!(world.get::<Text>(entity).unwrap().0, "new");
     }
 

@@ -62,7 +62,8 @@ impl<P: Process> Context<'_, P> {
 
     /// Keeps what this process has bound now, for [`restore_signals`](Self::restore_signals).
     pub fn backup_signals(&mut self) {
-        let signals = &mut self.belongings().own().signals;
+        let mut cx = self.owning();
+        let signals = &mut cx.own().signals;
         signals.backup = Some(signals.bound.clone());
     }
 
@@ -73,7 +74,8 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`SignalError::Refused`], when the system refuses.
     pub fn restore_signals(&mut self) -> Result<bool, SignalError> {
-        let signals = &mut self.belongings().own().signals;
+        let mut cx = self.owning();
+        let signals = &mut cx.own().signals;
         let Some(backup) = signals.backup.clone() else { return Ok(false) };
         signals.bound = backup;
         self.raw().rebind()?;

@@ -128,7 +128,7 @@ fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> O
 
 #[inline(never)]
 fn owe<P: Process>(question: &Mail, cx: &mut Context<'_, P>) {
-    cx.belongings().own().owed.push(question.reply());
+    cx.owning().own().owed.push(question.reply());
 }
 
 /// A poison pill.
@@ -206,7 +206,7 @@ fn forward<P: Process>(mail: Mail, cx: &mut Context<'_, P>) {
     for to in scope.forwards.take() {
         match scope.post(draft.copy(to), sender) {
             Ok(_) if question => {
-                cx.belongings().own().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
+                cx.owning().own().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
             }
             Ok(_) => {}
             Err(error) => {
@@ -278,7 +278,7 @@ pub(crate) fn empty(address: &Address, scope: &Scope) {
 fn settle_debts<P: Process>(reason: &'static str, cx: &mut Context<'_, P>) {
     let Some(belongings) = cx.known_mut() else { return };
     belongings.asks.clear();
-    let owed = belongings.known_mut().map(|common| std::mem::take(&mut common.owed)).unwrap_or_default();
+    let owed = cx.raw().known_mut().map(|common| std::mem::take(&mut common.owed)).unwrap_or_default();
     let address = &cx.vitals.address;
     for debt in owed {
         let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);

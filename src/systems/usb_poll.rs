@@ -83,7 +83,7 @@ impl<P: Process> Context<'_, P> {
             required: AtomicBool::new(false),
             wanted: Mutex::default(),
         });
-        self.belongings().own().usb = Some(watch.clone());
+        self.owning().own().usb = Some(watch.clone());
         watch
     }
 }

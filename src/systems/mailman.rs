@@ -13,6 +13,7 @@ use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Process, Vitals};
 use crate::scope::{self, Scope};
+use crate::subject::Subject;
 use crate::systems::{events, threads};
 use bevy_ecs::world::World;
 use std::cmp::Reverse;
@@ -22,10 +23,15 @@ use std::sync::atomic::Ordering::Relaxed;
 const LOGGED: usize = 256;
 
 /// Has a process read its mail, and do what else waits for its mailman. Mail is read where it lies: to move it out first
-/// would cost as much as to write it did.
+/// would cost as much as to write it did. The pill is the one known after the mail was taken out of its box.
 #[inline(always)]
-pub(super) fn read_all<P: Process>(chain: Chain, sack: &mut Sack<Mail>, process: &mut P, cx: &mut Context<'_, P>) {
-    let pill = cx.scope.control.pill.get();
+pub(super) fn read_all<P: Process>(
+    chain: Chain,
+    sack: &mut Sack<Mail>,
+    pill: Option<&Subject>,
+    process: &mut P,
+    cx: &mut Context<'_, P>,
+) {
     if cx.scope.forwards.is_some() {
         // Said outside of a mail's callback, where there was nothing to pass on.
         cx.scope.forwards.take();
@@ -250,7 +256,7 @@ pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
         if cx.scope.next_tick {
             sort(&mut chain, &mut sack);
         }
-        read_all(chain, &mut sack, process, cx);
+        read_all(chain, &mut sack, cx.scope.control.pill.get(), process, cx);
     }
     empty(&address, cx.scope);
     settle_debts("it died before answering", cx);

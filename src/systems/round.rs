@@ -6,6 +6,7 @@ use crate::mail::Mail;
 use crate::mailbox::{Chain, Sack};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
+use crate::subject::Subject;
 use crate::systems::mailman::{read_all, sort};
 use crate::systems::rows::Rows;
 use bevy_ecs::entity::{Entities, Entity};
@@ -63,12 +64,12 @@ impl Desk {
         self.whom.is_empty()
     }
 
-    /// Looks up where those who have mail stand. The dead are passed over.
+    /// Looks up where those who have mail stand: the dead in no row that there is.
     pub(crate) fn locate(&mut self, entities: &Entities) {
         self.visits.clear();
-        self.visits.extend(self.whom.drain(..).filter_map(|entity| {
-            let row = entities.get_spawned(entity).ok()?.table_row.index();
-            Some(Visit { entity, table: 0, row, chain: Chain::EMPTY })
+        self.visits.extend(self.whom.drain(..).map(|entity| {
+            let row = entities.get_spawned(entity).map_or(usize::MAX, |place| place.table_row.index());
+            Visit { entity, table: 0, row, chain: Chain::EMPTY }
         }));
     }
 
@@ -76,7 +77,7 @@ impl Desk {
     #[inline(always)]
     pub(crate) fn deliver_to<P: Process>(&mut self, only: &mut Rows<'_, P>, scope: &Scope) {
         if let Some(chain) = self.take(&only.vitals[0], scope) {
-            read(chain, &mut self.sack, only, 0, scope);
+            Round::after_taking(&mut self.sack, scope).read(chain, only, 0);
         }
         self.sack.reset();
     }
@@ -99,9 +100,10 @@ impl Desk {
             *table = if taken.is_some() { found.unwrap_or_default() } else { tables.len() };
             *chain = taken.unwrap_or(Chain::EMPTY);
         }
+        let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { table, row, chain, .. } in &self.visits {
             if let Some(table) = tables.get_mut(*table) {
-                read(*chain, &mut self.sack, table, *row, scope);
+                round.read(*chain, table, *row);
             }
         }
         self.sack.reset();
@@ -118,9 +120,10 @@ impl Desk {
                 }
             });
         }
+        let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { entity, chain, .. } in &self.visits {
             if let Ok(row) = rows.get_mut(world, *entity) {
-                Rows::with(row, |row| read(*chain, &mut self.sack, row, 0, scope));
+                Rows::with(row, |row| round.read(*chain, row, 0));
             }
         }
         self.sack.reset();
@@ -157,14 +160,32 @@ fn lay_aside(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     }
 }
 
-/// Has it read what was there; unless it may not any more, for somebody before it in this round has seen to that.
-#[inline(always)]
-fn read<P: Process>(chain: Chain, sack: &mut Sack<Mail>, rows: &mut Rows<'_, P>, row: usize, scope: &Scope) {
-    let vitals = &mut rows.vitals[row];
-    if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
-        return give_back(chain, sack, vitals, scope);
+/// What all that read in one round have in common.
+struct Round<'a> {
+    sack: &'a mut Sack<Mail>,
+    /// The subject that is a poison pill, if anybody has ever asked for it.
+    pill: Option<&'a Subject>,
+    scope: &'a Scope,
+}
+
+impl<'a> Round<'a> {
+    /// Of mail that has been taken out of its boxes: who put a pill among it had asked for its subject before.
+    #[inline(always)]
+    fn after_taking(sack: &'a mut Sack<Mail>, scope: &'a Scope) -> Self {
+        Self { sack, pill: scope.control.pill.get(), scope }
     }
-    read_all(chain, sack, &mut rows.processes[row], &mut Context::new(vitals, scope, &Cell::new(false)));
+
+    /// Has a process read what was there; unless it may not any more, for somebody before it in this round has seen to that.
+    #[inline(always)]
+    fn read<P: Process>(&mut self, chain: Chain, rows: &mut Rows<'_, P>, row: usize) {
+        let (vitals, scope) = (&mut rows.vitals[row], self.scope);
+        if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
+            return give_back(chain, self.sack, vitals, scope);
+        }
+        let pulled = Cell::new(false);
+        let mut cx = Context::new(vitals, scope, &pulled);
+        read_all(chain, self.sack, self.pill, &mut rows.processes[row], &mut cx);
+    }
 }
 
 #[cold]

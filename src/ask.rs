@@ -40,7 +40,7 @@ pub use crate::answer::AskError;
 use crate::clock::nanos;
 use crate::context::Context;
 use crate::draft::{Back, Content, Draft, Nothing};
-use crate::erased::RawContext;
+use crate::erased::{self, AnyProcess, Callback, Calls, RawContext};
 use crate::mail::Mail;
 use crate::process::Process;
 use crate::send::Recipient;
@@ -49,6 +49,7 @@ use bevy_ecs::error::Result;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ pub struct Pending(Arc<Mutex<State>>);
 #[derive(Debug)]
 enum State {
     Waiting,
-    Ready(Result<Mail, AskError>),
+    Ready(Outcome),
     Gone,
 }
 
@@ -86,13 +87,28 @@ impl Pending {
 /// What is done with the outcome of an ask.
 pub(crate) type OnReply<P> = fn(&mut P, Result<&Mail, AskError>, &mut Context<'_, P>) -> Result;
 
+/// What has come of an ask.
+type Outcome = Result<Mail, AskError>;
+
+/// Calls an [`OnReply`].
+struct Reply<P>(PhantomData<P>);
+
+impl<P: Process> Calls<Outcome> for Reply<P> {
+    type Function = OnReply<P>;
+
+    fn call(call: OnReply<P>, process: &mut AnyProcess<'_>, outcome: &Outcome, cx: &mut RawContext<'_>) -> Result {
+        let (process, cx) = erased::typed(process, cx);
+        call(process, outcome.as_ref().map_err(AskError::clone), cx)
+    }
+}
+
 /// A question as its asker keeps it.
-pub(crate) struct Ask<P: Process> {
+pub(crate) struct Ask {
     /// The thread in which the answer will come.
     pub(crate) thread: u64,
     pub(crate) timer: TimerId,
     terms: Terms,
-    then: Then<P>,
+    then: Then,
 }
 
 /// Who is to answer, and by when.
@@ -101,9 +117,9 @@ struct Terms {
     timeout: Duration,
 }
 
-enum Then<P: Process> {
+enum Then {
     Keep(Kept),
-    Call(OnReply<P>),
+    Call(Callback<Outcome>),
 }
 
 /// Where the outcome is kept for a [`Pending`].
@@ -124,7 +140,7 @@ impl Terms {
         AskError::TimedOut { recipient: self.recipient.to_string(), timeout: self.timeout }
     }
 
-    fn outcome(&self, mail: Mail) -> Result<Mail, AskError> {
+    fn outcome(&self, mail: Mail) -> Outcome {
         match mail.failed() {
             Some(failure) => {
                 Err(AskError::Failed { recipient: self.recipient.to_string(), reason: failure.reason.to_string() })
@@ -134,46 +150,46 @@ impl Terms {
     }
 }
 
-impl<P: Process> fmt::Debug for Ask<P> {
+impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Terms { recipient, timeout } = &self.terms;
         write!(f, "Ask({recipient:?} within {timeout:?})")
     }
 }
 
-impl<P: Process> Ask<P> {
+impl Ask {
     /// Why no answer came in time.
     pub(crate) fn timed_out(&self) -> AskError {
         self.terms.timed_out()
     }
 
     /// What the answer says: it may be the bounce of the question.
-    pub(crate) fn outcome(&self, mail: Mail) -> Result<Mail, AskError> {
+    pub(crate) fn outcome(&self, mail: Mail) -> Outcome {
         self.terms.outcome(mail)
     }
 
     /// Ends the ask.
-    pub(crate) fn resolve(self, outcome: Result<Mail, AskError>, process: &mut P, cx: &mut Context<'_, P>) -> Result {
-        cx.raw().forget_ask(self.timer, &outcome);
+    pub(crate) fn resolve(self, outcome: Outcome, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) -> Result {
+        cx.forget_ask(self.timer, &outcome);
         match self.then {
             Then::Keep(kept) => {
                 kept.resolve(outcome);
                 Ok(())
             }
-            Then::Call(call) => call(process, outcome.as_ref().map_err(AskError::clone), cx),
+            Then::Call(callback) => callback.call(process, &outcome, cx),
         }
     }
 }
 
 impl Kept {
-    fn resolve(self, outcome: Result<Mail, AskError>) {
+    fn resolve(self, outcome: Outcome) {
         *self.0.lock() = State::Ready(outcome);
     }
 }
 
 impl RawContext<'_> {
     /// Nobody waits for its time-out, unless that is what has come.
-    fn forget_ask(&mut self, timer: TimerId, outcome: &Result<Mail, AskError>) {
+    fn forget_ask(&mut self, timer: TimerId, outcome: &Outcome) {
         if !matches!(outcome, Err(AskError::TimedOut { .. })) {
             self.scope.alarms.borrow_mut().withdraw(self.vitals.address.entity(), timer);
         }
@@ -256,14 +272,14 @@ impl<P: Process> Context<'_, P> {
         timeout: Duration,
         call: OnReply<P>,
     ) -> Result<(), AskError> {
-        self.begin_ask(draft, timeout, Then::Call(call))
+        self.begin_ask(draft, timeout, Then::Call(Callback::new::<Reply<P>>(call)))
     }
 
     fn begin_ask<T: Recipient, B: Content>(
         &mut self,
         draft: Draft<T, B>,
         timeout: Duration,
-        then: Then<P>,
+        then: Then,
     ) -> Result<(), AskError> {
         let draft = draft.question();
         let (recipient, thread) = (draft.to.to().to_string(), draft.thread.map(|(thread, _)| thread));
@@ -274,10 +290,10 @@ impl<P: Process> Context<'_, P> {
                 return Err(AskError::NotSent { recipient, kind: error.kind() });
             }
         };
-        let timer = self.owning().own().number_timer();
+        let timer = self.raw().own().number_timer();
         let thread = thread.unwrap_or(sent.number);
         let terms = Terms { recipient: recipient.into(), timeout };
-        self.belongings().asks.push(Ask { thread, timer, terms, then });
+        self.vitals.private.own().asks.push(Ask { thread, timer, terms, then });
         let due = self.scope.now().saturating_add(nanos(timeout));
         self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), timer);
         self.scope.wind_alarm();

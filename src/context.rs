@@ -3,15 +3,16 @@
 //! A [`Context`] never borrows the World: that is what lets `&mut self` and `cx` live together in a hook. What changes
 //! the World is noted and done when the tick's systems have run.
 
+use crate::belongings::Extras;
 use crate::cause::Cause;
 use crate::clock::nanos;
-use crate::erased::{self, Common, RawContext};
+use crate::erased::{self, AnyProcess, RawContext};
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, GroupOptions, Target};
 use crate::link::Call;
 use crate::pace::PaceState;
 use crate::post::{Address, Fate};
-use crate::process::{Belongings, Flags, Process, Vitals};
+use crate::process::{Flags, Process, Vitals};
 use crate::run_level::{IllegalMove, RunLevel};
 use crate::scope::{self, Change, Scope};
 use crate::timer::TimerId;
@@ -21,7 +22,6 @@ use bevy_ecs::error::Result;
 use bevy_ecs::world::World;
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use std::any::Any;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Lent to each hook of a process.
+#[repr(C)]
 pub struct Context<'t, P: Process> {
     pub(crate) vitals: &'t mut Vitals,
     pub(crate) scope: &'t Scope,
@@ -44,26 +45,9 @@ impl<'t, P: Process> Context<'t, P> {
         Self { vitals, scope, pulled, of: PhantomData }
     }
 
-    /// What this process has, if it has anything.
-    #[inline(always)]
-    pub(crate) fn known(&self) -> Option<&Belongings<P>> {
-        self.vitals.private.get()
-    }
-
-    /// The same, to change it.
-    #[inline(always)]
-    pub(crate) fn known_mut(&mut self) -> Option<&mut Belongings<P>> {
-        self.vitals.private.get_mut()
-    }
-
-    /// What it has that does not depend on its type, if anything.
-    pub(crate) fn common(&self) -> Option<&Common> {
-        self.vitals.private.common()
-    }
-
-    /// What this process has, made if need be.
-    pub(crate) fn belongings(&mut self) -> &mut Belongings<P> {
-        self.vitals.private.belongings()
+    /// What few processes have, if this one has any of it.
+    pub(crate) fn known(&self) -> Option<&Extras> {
+        self.vitals.private.extras()
     }
 }
 
@@ -262,8 +246,7 @@ impl<P: Process> Context<'_, P> {
     pub fn rng(&mut self) -> &mut Xoshiro256PlusPlus {
         let seed = self.scope.control.seed.load(Relaxed);
         let name = self.vitals.address.name();
-        self.vitals.private.belongings::<P>();
-        let random = &mut self.vitals.private.own().random;
+        let random = &mut self.vitals.private.own_extras().random;
         random.get_or_insert_with(|| Xoshiro256PlusPlus::seed_from_u64(fnv1a(seed, name)))
     }
 }
@@ -401,11 +384,11 @@ impl<P: Process> Context<'_, P> {
     where
         F: FnMut(&mut P, &mut Context<'_, P>) -> Result + Send + Sync + 'static,
     {
-        let ring = move |process: &mut dyn Any, cx: RawContext<'_>| {
-            let (process, mut cx) = erased::typed(process, cx);
-            call(process, &mut cx)
+        let ring = move |process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>| {
+            let (process, cx) = erased::typed(process, cx);
+            call(process, cx)
         };
-        self.owning().add_timer(delay, period, Box::new(ring))
+        self.raw().add_timer(delay, period, Box::new(ring))
     }
 }
 

@@ -1,71 +1,67 @@
-//! A process whose type is forgotten: what lets the life cycle of all types be compiled once, not once for each type.
+//! A process whose type is forgotten: what lets the life cycle and the mail of all types be compiled once, not once for each type.
 //!
-//! Only what calls a hook or a callback knows the type: see [`Act`]. All else works on a [`RawContext`] and on what every process
-//! owns, whatever its type.
+//! Only what calls a hook or a callback knows the type: see [`Act`] and [`Callback`]. All else works on a [`RawContext`].
 
-use crate::ask::Debts;
+mod any;
+mod callback;
+
+use crate::belongings::Extras;
 use crate::cause::Cause;
 use crate::context::Context;
-use crate::event::Event;
-use crate::mail::Mail;
 use crate::process::{Process, Vitals};
 use crate::scope::Scope;
-use crate::signal::Signal;
-use crate::subject::Subject;
-use crate::thread::{Child, Family};
-use crate::timer::{Timer, TimerId};
 use bevy_ecs::error::Result;
-use rand::rngs::Xoshiro256PlusPlus;
-use std::any::Any;
 use std::cell::Cell;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-/// What is done to a process by who does not know its type.
+pub(crate) use any::{AnyProcess, AnyProcesses};
+pub(crate) use callback::{Callback, Calls, Plainly};
+
+/// A hook of a process.
 #[derive(Clone, Copy)]
 pub(crate) enum Act {
     Birth,
     Death,
     SafeStop,
-    /// Reads its mail for the last time.
-    LastPass,
-    /// The same, if it is to be born again.
-    BreakOff,
-    /// Ends the question whose time is up, if this is its timer.
-    TimeOut(TimerId),
 }
 
-/// What does it, in one type.
-pub(crate) type Actor = fn(&mut dyn Any, Act, RawContext<'_>) -> Result;
+/// What runs it, in one type.
+pub(crate) type Actor = fn(&mut AnyProcess<'_>, Act, &mut RawContext<'_>) -> Result;
 
-/// A context without the type of its process.
+/// A context without the type of its process. It is laid out as [`Context`] is.
+#[repr(C)]
 pub(crate) struct RawContext<'t> {
     pub(crate) vitals: &'t mut Vitals,
     pub(crate) scope: &'t Scope,
     pub(crate) pulled: &'t Cell<bool>,
 }
 
+impl<'t> RawContext<'t> {
+    #[inline(always)]
+    pub(crate) fn new(vitals: &'t mut Vitals, scope: &'t Scope, pulled: &'t Cell<bool>) -> Self {
+        Self { vitals, scope, pulled }
+    }
+}
+
 impl RawContext<'_> {
+    #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> RawContext<'_> {
         RawContext { vitals: self.vitals, scope: self.scope, pulled: self.pulled }
     }
 
-    /// What the process has, if it has anything.
-    pub(crate) fn known(&self) -> Option<&Common> {
-        self.vitals.private.common()
+    /// What few processes have, if this one has any of it.
+    pub(crate) fn known(&self) -> Option<&Extras> {
+        self.vitals.private.extras()
     }
 
     /// The same, to change it.
-    pub(crate) fn known_mut(&mut self) -> Option<&mut Common> {
-        self.vitals.private.common_mut()
+    pub(crate) fn known_mut(&mut self) -> Option<&mut Extras> {
+        self.vitals.private.extras_mut()
     }
 
-    /// What the process has.
-    ///
-    /// # Panics
-    /// When it has nothing: whoever wants to add something comes by [`Context::owning`].
-    pub(crate) fn own(&mut self) -> &mut Common {
-        self.vitals.private.own()
+    /// The same, made if need be.
+    pub(crate) fn own(&mut self) -> &mut Extras {
+        self.vitals.private.own_extras()
     }
 
     /// Ends the process in order.
@@ -75,25 +71,11 @@ impl RawContext<'_> {
     }
 }
 
-impl<'t> RawContext<'t> {
-    /// The context again: its maker knows the type.
-    #[inline(always)]
-    pub(crate) fn typed<P: Process>(self) -> Context<'t, P> {
-        Context { vitals: self.vitals, scope: self.scope, pulled: self.pulled, of: PhantomData }
-    }
-}
-
 impl<P: Process> Context<'_, P> {
     /// The same without the type.
     #[inline(always)]
     pub(crate) fn raw(&mut self) -> RawContext<'_> {
         RawContext { vitals: self.vitals, scope: self.scope, pulled: self.pulled }
-    }
-
-    /// The same, of a process that has something: made if need be.
-    pub(crate) fn owning(&mut self) -> RawContext<'_> {
-        self.belongings();
-        self.raw()
     }
 }
 
@@ -102,68 +84,14 @@ impl<P: Process> Context<'_, P> {
 /// # Panics
 /// When it is of another type.
 #[inline(always)]
-pub(crate) fn typed<'a, P: Process>(process: &'a mut dyn Any, cx: RawContext<'a>) -> (&'a mut P, Context<'a, P>) {
+pub(crate) fn typed<'a, 't, P: Process>(
+    process: &'a mut AnyProcess<'_>,
+    cx: &'a mut RawContext<'t>,
+) -> (&'a mut P, &'a mut Context<'t, P>) {
     (process.downcast_mut().unwrap_or_else(|| wrong_type()), cx.typed())
 }
 
 #[cold]
 fn wrong_type() -> ! {
     panic!("a process keeps its type")
-}
-
-/// A callback at a timer.
-pub(crate) type Ring = Box<dyn FnMut(&mut dyn Any, RawContext<'_>) -> Result + Send + Sync>;
-
-/// What an event calls. It is shared with who calls it, for it may take itself away.
-pub(crate) type Hear = Arc<dyn Fn(&mut dyn Any, &Event, RawContext<'_>) -> Result + Send + Sync>;
-
-/// What a signal calls.
-pub(crate) type Heed = Arc<dyn Fn(&mut dyn Any, Signal, RawContext<'_>) -> Result + Send + Sync>;
-
-/// What only a few processes need, whatever their type.
-#[derive(Default)]
-pub(crate) struct Common {
-    pub(crate) next_timer: u32,
-    pub(crate) timers: Vec<Timer>,
-    pub(crate) random: Option<Xoshiro256PlusPlus>,
-    /// Mail that came by a route and waits for the mailman.
-    pub(crate) routed: Vec<(usize, Mail)>,
-    /// Events that have a callback.
-    pub(crate) heard: Vec<(Subject, Hear)>,
-    pub(crate) signals: Signals,
-    /// Questions it has read and not answered.
-    pub(crate) owed: Debts,
-    /// Its child threads, and what it shares with them: its locks among others.
-    pub(crate) children: Vec<Child>,
-    pub(crate) family: Option<Arc<Family>>,
-    /// What it wants to know of USB devices, which this floor does not know.
-    #[cfg(feature = "usb")]
-    pub(crate) usb: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-impl Common {
-    /// The number of its next timer.
-    pub(crate) fn number_timer(&mut self) -> TimerId {
-        self.next_timer += 1;
-        TimerId(self.next_timer - 1)
-    }
-}
-
-/// The signals that a process has bound.
-#[derive(Default)]
-pub(crate) struct Signals {
-    pub(crate) bound: Vec<(Signal, Heed)>,
-    pub(crate) backup: Option<Vec<(Signal, Heed)>>,
-}
-
-/// What a process owns, and its type forgotten.
-pub(crate) trait Owned: Any + Send + Sync {
-    fn common(&self) -> Option<&Common>;
-    fn common_mut(&mut self) -> Option<&mut Common>;
-    /// Made if need be.
-    fn own(&mut self) -> &mut Common;
-    /// The timers of the questions that it waits on.
-    fn asks(&self) -> Vec<TimerId>;
-    /// Drops all that depends on the type.
-    fn clear(&mut self);
 }

@@ -16,25 +16,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Runs one hook of one process. Its failure is counted and logged, and its supervision says what follows.
 #[inline(always)]
-pub(crate) fn guarded<P: Process>(
-    hook: &'static str,
-    process: &mut P,
-    cx: &mut Context<'_, P>,
-    call: impl FnOnce(&mut P, &mut Context<'_, P>) -> Result,
-) {
+pub(crate) fn guarded(hook: &'static str, cx: &mut RawContext<'_>, call: impl FnOnce(&mut RawContext<'_>) -> Result) {
     cx.scope.hold(cx.vitals.party);
     // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
-    match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
-        Ok(Ok(())) => {}
-        outcome => cx.raw().culprit(hook).answers(outcome),
-    }
-}
-
-/// The same, without the type of the process.
-#[inline]
-pub(crate) fn guarded_raw(hook: &'static str, cx: &mut RawContext<'_>, call: impl FnOnce(RawContext<'_>) -> Result) {
-    cx.scope.hold(cx.vitals.party);
-    match catch_unwind(AssertUnwindSafe(|| call(cx.reborrow()))) {
+    match catch_unwind(AssertUnwindSafe(|| call(cx))) {
         Ok(Ok(())) => {}
         outcome => cx.reborrow().culprit(hook).answers(outcome),
     }

@@ -17,7 +17,7 @@ use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
 
 pub use pattern::{Pattern, RegexError, regex};
-pub(crate) use rules::{Callback, Filters, Only};
+pub(crate) use rules::{Filters, Only};
 
 /// Conditions that a mail meets, all of them. One without any condition is a *fall-through*: it gets the mail that no filter
 /// with conditions matched.

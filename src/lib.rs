@@ -53,6 +53,7 @@ pub mod wire;
 
 // Floor 2: the process.
 pub mod ask;
+mod belongings;
 pub mod context;
 mod erased;
 mod failure;

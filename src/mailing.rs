@@ -3,7 +3,8 @@
 use crate::context::{Context, UnknownProcess};
 use crate::control::DeadLetter;
 use crate::draft::{Content, Draft, Nothing, Stamp};
-use crate::filter::{Callback, DuplicateFilter, Filter, FilterId};
+use crate::erased::{self, AnyProcess, Callback, Calls, Plainly, RawContext};
+use crate::filter::{DuplicateFilter, Filter, FilterId};
 use crate::mail::Mail;
 use crate::mailbox::{Dropped, MailCount, Right};
 use crate::party::Party;
@@ -17,33 +18,22 @@ use crate::topic::{Latest, Topic};
 use bevy_ecs::error::Result;
 use std::any::Any;
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// What a filter calls.
-pub(crate) enum Handler<P: Process> {
-    Plain(fn(&mut P, &Mail, &mut Context<'_, P>) -> Result),
-    Typed(Box<dyn Fn(&mut P, &Mail, &mut Context<'_, P>) -> Result + Send + Sync>),
-}
+/// Calls a function with the body of a mail, if that is a `T`.
+struct Typed<P, T>(PhantomData<(P, T)>);
 
-impl<P: Process> Callback for Handler<P> {
+impl<P: Process, T: Any + Send + Sync> Calls<Mail> for Typed<P, T> {
+    type Function = fn(&mut P, &T, &mut Context<'_, P>) -> Result;
+
     #[inline(always)]
-    fn copy(&self) -> Option<Self> {
-        match self {
-            Self::Plain(call) => Some(Self::Plain(*call)),
-            Self::Typed(_) => None,
-        }
-    }
-}
-
-impl<P: Process> Handler<P> {
-    #[inline]
-    pub(crate) fn call(&self, process: &mut P, mail: &Mail, cx: &mut Context<'_, P>) -> Result {
-        match self {
-            Self::Plain(call) => call(process, mail, cx),
-            Self::Typed(call) => call(process, mail, cx),
-        }
+    fn call(function: Self::Function, process: &mut AnyProcess<'_>, mail: &Mail, cx: &mut RawContext<'_>) -> Result {
+        let Some(body) = mail.get::<T>() else { return Ok(()) };
+        let (process, cx) = erased::typed(process, cx);
+        function(process, body, cx)
     }
 }
 
@@ -200,7 +190,7 @@ impl<P: Process> Context<'_, P> {
     pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
         let mail = draft.land(self.stamp(), self.vitals.party);
         let at = self.route(route.into());
-        self.owning().own().routed.push((at, mail));
+        self.raw().own().routed.push((at, mail));
         self.vitals.address.0.add_errand();
         self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
     }
@@ -212,7 +202,7 @@ impl<P: Process> Context<'_, P> {
     }
 
     fn route(&mut self, route: Cow<'static, str>) -> usize {
-        let routes = &mut self.belongings().routes;
+        let routes = &mut self.vitals.private.own().routes;
         routes.iter().position(|(known, _)| *known == route).unwrap_or_else(|| {
             routes.push((route, Default::default()));
             routes.len() - 1
@@ -242,7 +232,7 @@ impl<P: Process> Context<'_, P> {
         filter: Filter,
         call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
     ) -> Result<FilterId, DuplicateFilter> {
-        self.belongings().filters.add(filter, Handler::Plain(call))
+        self.vitals.private.own().filters.add(filter, Callback::new::<Plainly<P>>(call))
     }
 
     /// Adds a filter on a route of this process's own, for what it [`deliver`](Self::deliver)s.
@@ -256,7 +246,7 @@ impl<P: Process> Context<'_, P> {
         call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
     ) -> Result<FilterId, DuplicateFilter> {
         let at = self.route(route.into());
-        self.belongings().routes[at].1.add(filter, Handler::Plain(call))
+        self.vitals.private.own().routes[at].1.add(filter, Callback::new::<Plainly<P>>(call))
     }
 
     /// Calls back for each mail whose body is a `T`, and hands it over typed.
@@ -272,22 +262,19 @@ impl<P: Process> Context<'_, P> {
     /// # }
     /// ```
     pub fn on<T: Any + Send + Sync>(&mut self, call: fn(&mut P, &T, &mut Context<'_, P>) -> Result) -> FilterId {
-        let typed = move |process: &mut P, mail: &Mail, cx: &mut Context<'_, P>| match mail.get::<T>() {
-            Some(body) => call(process, body, cx),
-            None => Ok(()),
-        };
-        let added = self.belongings().filters.add(Filter::new().typed::<T>(), Handler::Typed(Box::new(typed)));
+        let callback = Callback::new::<Typed<P, T>>(call);
+        let added = self.vitals.private.own().filters.add(Filter::new().typed::<T>(), callback);
         added.expect("a filter without an id is never a duplicate")
     }
 
     /// Takes a filter away, by its id. It holds at once. `None` when there is none.
     pub fn remove_filter(&mut self, id: &str) -> Option<Filter> {
-        self.known_mut()?.filters.remove(id)
+        self.vitals.private.get_mut()?.filters.remove(id)
     }
 
     /// All filters of this process's mailbox, in order.
     pub fn filters(&self) -> Vec<(FilterId, &Filter)> {
-        self.known().map(|belongings| belongings.filters.iter().collect()).unwrap_or_default()
+        self.vitals.private.get().map(|belongings| belongings.filters.iter().collect()).unwrap_or_default()
     }
 }
 

@@ -11,23 +11,18 @@
 //! counted, and logged. After an error the process lives on; a panic ends it, unless [`supervision`](crate::supervision) says otherwise. A
 //! program built with `panic = "abort"` has no panics caught.
 
-use crate::ask::Ask;
+use crate::belongings::Private;
 use crate::context::Context;
-use crate::erased::{Common, Owned};
-use crate::filter::Filters;
-use crate::mailing::Handler;
 use crate::parallel::Parallel;
 use crate::party::Party;
 use crate::post::Address;
 use crate::signal::Signal;
 use crate::thread::ChildThread;
-use crate::timer::TimerId;
 use bevy_ecs::component::{Component, Mutable};
 use bevy_ecs::error::Result;
 use bevy_ecs::query::QueryData;
 use bevy_ecs::schedule::SystemSet;
-use std::any::{Any, TypeId};
-use std::borrow::Cow;
+use std::any::TypeId;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -200,7 +195,7 @@ impl Vitals {
     /// Of one who is yet to be born.
     pub(crate) fn new(address: Address, lane: u32, since: u64) -> Self {
         let (party, flags) = (address.0.party, Flags::OVER.and(Flags::ABSENT));
-        Self { address, party, lives_offset: 0, since, lane, flags, private: Private(None) }
+        Self { address, party, lives_offset: 0, since, lane, flags, private: Private::default() }
     }
 }
 
@@ -279,120 +274,8 @@ impl Flags {
 /// All that a hook of a process gets to see, in the World.
 pub(crate) type Row<P> = (&'static mut P, &'static mut Vitals);
 
-/// What only a few processes need: `Belongings` of the type of the process. Without its type, so that it takes no column
-/// of its own.
-pub(crate) struct Private(Option<Box<dyn Owned>>);
-
-/// What every mail looks at comes first: a filter, if it is the only one, in 64 bytes. (To have them aligned costs more than it
-/// saves: the allocator then leaves holes between neighbours.)
-#[repr(C)]
-pub(crate) struct Belongings<P: Process> {
-    pub(crate) filters: Filters<Handler<P>>,
-    /// Filters of routes other than the mailbox.
-    pub(crate) routes: Vec<(Cow<'static, str>, Filters<Handler<P>>)>,
-    pub(crate) asks: Vec<Ask<P>>,
-    /// Apart, for most who read mail have nothing of it.
-    common: Option<Box<Common>>,
-}
-
 /// What a signal calls.
 pub type SignalListener<P> = fn(&mut P, Signal, &mut Context<'_, P>) -> Result;
-
-impl<P: Process> Default for Belongings<P> {
-    fn default() -> Self {
-        Self { filters: Filters::default(), routes: Vec::new(), asks: Vec::new(), common: None }
-    }
-}
-
-impl<P: Process> Owned for Belongings<P> {
-    fn common(&self) -> Option<&Common> {
-        self.common.as_deref()
-    }
-
-    fn common_mut(&mut self) -> Option<&mut Common> {
-        self.common.as_deref_mut()
-    }
-
-    fn own(&mut self) -> &mut Common {
-        self.common.get_or_insert_default()
-    }
-
-    fn asks(&self) -> Vec<TimerId> {
-        self.asks.iter().map(|ask| ask.timer).collect()
-    }
-
-    fn clear(&mut self) {
-        self.filters = Filters::default();
-        self.routes = Vec::new();
-        self.asks = Vec::new();
-    }
-}
-
-impl fmt::Debug for Private {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Private({})", if self.0.is_some() { "some" } else { "none" })
-    }
-}
-
-impl Private {
-    /// What a process of this type has, if it has anything.
-    #[inline(always)]
-    pub(crate) fn get<P: Process>(&self) -> Option<&Belongings<P>> {
-        let owned: &dyn Any = &**self.0.as_ref()?;
-        owned.downcast_ref()
-    }
-
-    /// The same, to change it.
-    #[inline(always)]
-    pub(crate) fn get_mut<P: Process>(&mut self) -> Option<&mut Belongings<P>> {
-        let owned: &mut dyn Any = &mut **self.0.as_mut()?;
-        owned.downcast_mut()
-    }
-
-    /// The same, made if need be.
-    pub(crate) fn belongings<P: Process>(&mut self) -> &mut Belongings<P> {
-        let belongings: &mut dyn Any = &mut **self.0.get_or_insert_with(|| Box::new(Belongings::<P>::default()));
-        belongings.downcast_mut().expect("a process keeps its type")
-    }
-
-    /// What it has that does not depend on its type.
-    pub(crate) fn common(&self) -> Option<&Common> {
-        self.0.as_ref()?.common()
-    }
-
-    /// The same, to change it.
-    pub(crate) fn common_mut(&mut self) -> Option<&mut Common> {
-        self.0.as_mut()?.common_mut()
-    }
-
-    /// The same, made if need be.
-    ///
-    /// # Panics
-    /// When it has nothing at all: only who knows the type can make that.
-    pub(crate) fn own(&mut self) -> &mut Common {
-        self.0.as_mut().expect("it was made by the context with a type").own()
-    }
-
-    /// The timers that its head keeps for it.
-    pub(crate) fn timers(&self) -> Vec<TimerId> {
-        let Some(owned) = &self.0 else { return Vec::new() };
-        let mut timers = owned.asks();
-        let common = owned.common().map_or(&[][..], |common| &common.timers);
-        timers.extend(common.iter().map(|timer| timer.id));
-        timers
-    }
-
-    /// Drops all that a birth sets up anew. Numbers go on, so that nothing old is taken for something new.
-    pub(crate) fn clear(&mut self) {
-        if let Some(owned) = &mut self.0 {
-            owned.clear();
-            if let Some(common) = owned.common_mut() {
-                let Common { next_timer, random, .. } = std::mem::take(common);
-                *common = Common { next_timer, random, ..Common::default() };
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -408,16 +291,6 @@ mod tests {
 
     #[test]
     fn what_stands_beside_a_process_stays_small() {
-        assert!(size_of::<Vitals>() <= 56, "{}", size_of::<Vitals>());
-    }
-
-    #[test]
-    fn the_only_filter_is_as_long_as_a_cache_line() {
-        #[derive(Component)]
-        struct Reader;
-        impl Process for Reader {}
-        // The list, which the only filter stands in, and the number of the next.
-        assert_eq!(size_of::<Filters<Handler<Reader>>>(), 64 + 8);
-        assert_eq!(std::mem::offset_of!(Belongings<Reader>, filters), 0);
+        assert!(size_of::<Vitals>() <= 48, "{}", size_of::<Vitals>());
     }
 }

@@ -11,7 +11,7 @@ pub(crate) mod row;
 
 use crate::cause::Cause;
 use crate::control::Control;
-use crate::erased::Actor;
+use crate::erased::{Actor, AnyProcess};
 use crate::frequency::Frequency;
 use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
@@ -30,7 +30,7 @@ use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::{Entity, EntityHashMap};
 use bevy_ecs::schedule::InternedSystemSet;
 use bevy_ecs::world::World;
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell, RefMut};
 use std::cmp::Reverse;
@@ -145,7 +145,7 @@ pub(crate) struct Ways {
     /// How a process in the World is borrowed.
     pub(crate) casts: Casts,
     /// Readies the process's state for a birth, without a context.
-    pub(crate) prepare: fn(&mut dyn Any) -> bevy_ecs::error::Result,
+    pub(crate) prepare: fn(&mut AnyProcess<'_>) -> bevy_ecs::error::Result,
     /// Runs one of its hooks.
     pub(crate) act: Actor,
 }

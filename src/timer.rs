@@ -31,10 +31,11 @@
 //! assert_eq!(exit.report().process("probe").unwrap().lives, 100);
 //! ```
 
-use crate::erased::{RawContext, Ring};
+use crate::erased::{AnyProcess, RawContext};
 use crate::post::Address;
 use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
+use bevy_ecs::error::Result;
 use hashbrown::HashSet;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -52,13 +53,16 @@ pub(crate) struct Timer {
     pub(crate) call: Option<Ring>,
 }
 
+/// A callback at a timer.
+pub(crate) type Ring = Box<dyn FnMut(&mut AnyProcess<'_>, &mut RawContext<'_>) -> Result + Send + Sync>;
+
 impl RawContext<'_> {
     /// Sets a timer.
     pub(crate) fn add_timer(&mut self, delay: u64, period: Option<u64>, call: Ring) -> TimerId {
         let due = self.scope.now().saturating_add(delay);
-        let belongings = self.own();
-        let id = belongings.number_timer();
-        belongings.timers.push(Timer { id, period, call: Some(call) });
+        let extras = self.own();
+        let id = extras.number_timer();
+        extras.timers.push(Timer { id, period, call: Some(call) });
         self.scope.alarms.borrow_mut().set(due, self.vitals.address.clone(), id);
         self.scope.wind_alarm();
         id
@@ -66,10 +70,10 @@ impl RawContext<'_> {
 
     /// Takes a timer away. Whether it was still there.
     pub(crate) fn cancel(&mut self, timer: TimerId) -> bool {
-        let Some(belongings) = self.known_mut() else { return false };
-        let before = belongings.timers.len();
-        belongings.timers.retain(|kept| kept.id != timer);
-        let found = belongings.timers.len() != before;
+        let Some(extras) = self.known_mut() else { return false };
+        let before = extras.timers.len();
+        extras.timers.retain(|kept| kept.id != timer);
+        let found = extras.timers.len() != before;
         if found {
             self.scope.alarms.borrow_mut().withdraw(self.vitals.address.entity(), timer);
         }

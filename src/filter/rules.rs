@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// The filters of one process, each with its callback `C`.
 ///
-/// A mail is handed round by [`round`](Self::round) and [`take_next`](Self::take_next), so that callbacks may add and remove filters
+/// A mail is handed round by [`round`](Self::round) and [`next`](Self::next), so that callbacks may add and remove filters
 /// meanwhile: a removal holds at once, an addition from the next mail on.
 #[derive(Debug)]
 #[repr(C)]
@@ -22,21 +22,14 @@ pub(crate) struct Filters<C> {
 struct Rule<C> {
     number: u32,
     filter: Filter,
-    /// `None` while it runs.
-    callback: Option<C>,
-}
-
-/// What a filter calls.
-pub(crate) trait Callback: Sized {
-    /// The same once more, where that costs nothing: it need not be taken out of its filter to be run.
-    fn copy(&self) -> Option<Self>;
+    callback: C,
 }
 
 /// What becomes of a mail where there is one filter at most.
 #[derive(Debug)]
 pub(crate) enum Only<C> {
-    /// It goes to this callback, which is a copy or goes back into the filter of this number.
-    Takes(Option<u32>, C),
+    /// It goes to this callback.
+    Takes(C),
     /// It goes to none.
     Leaves,
     /// There are more filters.
@@ -60,7 +53,7 @@ impl<C> Default for Filters<C> {
     }
 }
 
-impl<C: Callback> Filters<C> {
+impl<C: Copy> Filters<C> {
     /// Adds a filter behind all others.
     pub(crate) fn add(&mut self, filter: Filter, callback: C) -> Result<FilterId, DuplicateFilter> {
         let number = self.added;
@@ -69,7 +62,7 @@ impl<C: Callback> Filters<C> {
             return Err(DuplicateFilter { id: id.0.into_owned() });
         }
         self.added += 1;
-        self.rules.push(Rule { number, filter, callback: Some(callback) });
+        self.rules.push(Rule { number, filter, callback });
         Ok(id)
     }
 
@@ -88,29 +81,14 @@ impl<C: Callback> Filters<C> {
         self.rules.iter().position(|rule| rule.id() == id)
     }
 
-    /// Whether the only filter takes a mail: that needs no round. Its callback goes back by [`give_back`](Self::give_back).
+    /// Whether the only filter takes a mail: that needs no round.
     #[inline(always)]
-    pub(crate) fn only(&mut self, mail: &Mail) -> Only<C> {
-        match &mut *self.rules {
+    pub(crate) fn only(&self, mail: &Mail) -> Only<C> {
+        match &*self.rules {
             [] => Only::Leaves,
-            [rule] if !rule.filter.matches(mail) => Only::Leaves,
-            [rule] => match rule.callback.as_ref().and_then(C::copy) {
-                Some(copy) => Only::Takes(None, copy),
-                None => rule.callback.take().map_or(Only::Leaves, |callback| Only::Takes(Some(rule.number), callback)),
-            },
+            [rule] if rule.filter.matches(mail) => Only::Takes(rule.callback),
+            [_] => Only::Leaves,
             _ => Only::OneOfMany,
-        }
-    }
-
-    /// Puts a callback that has run back into its filter, if that is still there.
-    #[inline(always)]
-    pub(crate) fn give_back(&mut self, number: u32, callback: C) {
-        let back = match &mut *self.rules {
-            [rule] if rule.number == number => Some(rule),
-            rules => rules.iter_mut().find(|rule| rule.number == number),
-        };
-        if let Some(rule) = back {
-            rule.callback = Some(callback);
         }
     }
 
@@ -120,11 +98,10 @@ impl<C: Callback> Filters<C> {
         Round { end: self.added, next: 0, matched: false, falling_through: false }
     }
 
-    /// The next callback that gets this mail, and the number of its filter, to [`give_back`](Self::give_back); after the last,
-    /// `None`. Then [`Round::matched`] tells whether there was any.
-    pub(crate) fn take_next(&mut self, round: &mut Round, mail: &Mail) -> Option<(u32, C)> {
+    /// The next callback that gets this mail; after the last, `None`. Then [`Round::matched`] tells whether there was any.
+    pub(crate) fn next(&self, round: &mut Round, mail: &Mail) -> Option<C> {
         loop {
-            for rule in &mut self.rules {
+            for rule in &self.rules {
                 // Numbers rise, so what was asked before is passed over, removed or not.
                 if rule.number < round.next {
                     continue;
@@ -135,7 +112,7 @@ impl<C: Callback> Filters<C> {
                 round.next = rule.number + 1;
                 if rule.filter.is_fall_through() == round.falling_through && rule.filter.matches(mail) {
                     round.matched = true;
-                    return rule.callback.take().map(|callback| (rule.number, callback));
+                    return Some(rule.callback);
                 }
             }
             if round.falling_through || round.matched {
@@ -167,21 +144,9 @@ mod tests {
     use crate::filter::{Pattern, regex};
     use crate::mail::tests::mail;
 
-    impl Callback for u32 {
-        fn copy(&self) -> Option<Self> {
-            self.is_multiple_of(2).then_some(*self)
-        }
-    }
-
-    fn next(filters: &mut Filters<u32>, round: &mut Round, mail: &Mail) -> Option<u32> {
-        let (number, callback) = filters.take_next(round, mail)?;
-        filters.give_back(number, callback);
-        Some(callback)
-    }
-
-    fn matching(filters: &mut Filters<u32>, mail: &Mail) -> Vec<u32> {
+    fn matching(filters: &Filters<u32>, mail: &Mail) -> Vec<u32> {
         let mut round = filters.round();
-        std::iter::from_fn(|| next(filters, &mut round, mail)).collect()
+        std::iter::from_fn(|| filters.next(&mut round, mail)).collect()
     }
 
     #[test]
@@ -191,9 +156,9 @@ mod tests {
         for (number, filter) in list.into_iter().enumerate() {
             filters.add(filter, number as u32).unwrap();
         }
-        assert_eq!(matching(&mut filters, &mail().subject("a").get()), [1, 3]);
-        assert_eq!(matching(&mut filters, &mail().subject("b").get()), [2, 3]);
-        assert_eq!(matching(&mut filters, &mail().subject("").get()), [0, 4], "two of them, and both run");
+        assert_eq!(matching(&filters, &mail().subject("a").get()), [1, 3]);
+        assert_eq!(matching(&filters, &mail().subject("b").get()), [2, 3]);
+        assert_eq!(matching(&filters, &mail().subject("").get()), [0, 4], "two of them, and both run");
     }
 
     #[test]
@@ -205,14 +170,14 @@ mod tests {
         }
         let mail = mail().get();
         let mut round = filters.round();
-        assert_eq!(next(&mut filters, &mut round, &mail), Some(0));
+        assert_eq!(filters.next(&mut round, &mail), Some(0));
         filters.remove("filter 0").unwrap();
         filters.remove("filter 1").unwrap();
         filters.add(all(), 3).unwrap();
-        assert_eq!(next(&mut filters, &mut round, &mail), Some(2));
-        assert_eq!(next(&mut filters, &mut round, &mail), None);
+        assert_eq!(filters.next(&mut round, &mail), Some(2));
+        assert_eq!(filters.next(&mut round, &mail), None);
         assert!(round.matched());
-        assert_eq!(matching(&mut filters, &mail), [2, 3]);
+        assert_eq!(matching(&filters, &mail), [2, 3]);
     }
 
     #[test]
@@ -226,6 +191,6 @@ mod tests {
         assert!(filters.remove(id.as_str()).is_some());
         assert!(filters.remove(id.as_str()).is_none());
         assert!(filters.remove("pings").is_some());
-        assert!(matching(&mut filters, &mail().get()).is_empty());
+        assert!(matching(&filters, &mail().get()).is_empty());
     }
 }

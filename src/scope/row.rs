@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::{Kind, Scope};
+use crate::erased::AnyProcess;
 use crate::process::{Process, Vitals};
 use crate::renewal::Renewal;
 use bevy_ecs::change_detection::{Mut, MutUntyped};
@@ -12,21 +13,19 @@ use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::ptr::{OwningPtr, PtrMut};
 use bevy_ecs::world::{EntityMut, EntityWorldMut, World};
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 
 /// How what a type has in the World is borrowed. Nobody but this module calls them.
 #[derive(Clone, Copy)]
 pub(crate) struct Casts {
-    /// The process.
-    process: for<'a> unsafe fn(PtrMut<'a>) -> &'a mut dyn Any,
-    /// Gives it the state that its renewal says.
-    renew: unsafe fn(PtrMut<'_>, &mut dyn Any),
+    /// Gives the process the state that its renewal says.
+    renew: unsafe fn(PtrMut<'_>, &mut AnyProcess<'_>),
 }
 
 /// All that a hook sees of one process.
 pub(crate) struct Row<'a> {
     pub(crate) kind: Kind,
-    pub(crate) process: &'a mut dyn Any,
+    pub(crate) process: AnyProcess<'a>,
     pub(crate) vitals: Mut<'a, Vitals>,
 }
 
@@ -46,7 +45,7 @@ fn borrow<'a>(entity: &'a mut EntityMut<'_>, vitals: ComponentId, kind: impl FnO
     // that these are two components; and every process can be changed.
     let process = unsafe {
         let process = entity.get_mut_assume_mutable_by_id_unchecked(kind.component).ok()?;
-        (kind.ways.casts.process)(process.into_inner())
+        AnyProcess::at(process.into_inner(), kind.ways.type_id)
     };
     Some(Row { kind, process, vitals })
 }
@@ -68,15 +67,15 @@ fn with_renewal<'a>(
 ) -> Option<(Row<'a>, Renewing<'a>)> {
     let [process, vitals, renewal] = entity.get_mut_by_id([kind.component, kind.vitals, renewal]).ok()?;
     // SAFETY: the numbers are those of this kind in the World of its scope.
-    let (process, vitals) = unsafe { ((kind.ways.casts.process)(process.into_inner()), vitals.with_type()) };
+    let (process, vitals) = unsafe { (AnyProcess::at(process.into_inner(), kind.ways.type_id), vitals.with_type()) };
     Some((Row { kind, process, vitals }, Renewing { renewal, casts: kind.ways.casts }))
 }
 
 /// The process alone, if the entity is one of this kind.
-pub(crate) fn process<'a>(entity: &'a mut EntityMut<'_>, kind: &Kind) -> Option<&'a mut dyn Any> {
+pub(crate) fn process<'a>(entity: &'a mut EntityMut<'_>, kind: &Kind) -> Option<AnyProcess<'a>> {
     let process = entity.get_mut_by_id(kind.component).ok()?;
     // SAFETY: as above.
-    Some(unsafe { (kind.ways.casts.process)(process.into_inner()) })
+    Some(unsafe { AnyProcess::at(process.into_inner(), kind.ways.type_id) })
 }
 
 /// Says which state a process begins with.
@@ -87,7 +86,7 @@ pub(crate) struct Renewing<'a> {
 
 impl Renewing<'_> {
     /// Gives the process a new state.
-    pub(crate) fn renew(&mut self, process: &mut dyn Any) {
+    pub(crate) fn renew(&mut self, process: &mut AnyProcess<'_>) {
         // SAFETY: it is the renewal of its kind, by whose number it was found.
         unsafe { (self.casts.renew)(self.renewal.as_mut(), process) }
     }
@@ -95,11 +94,7 @@ impl Renewing<'_> {
 
 /// How the components of this type are borrowed.
 pub(crate) const fn casts<P: Process>() -> Casts {
-    unsafe fn process<P: Process>(process: PtrMut<'_>) -> &mut dyn Any {
-        // SAFETY: the caller says that it is one.
-        unsafe { process.deref_mut::<P>() }
-    }
-    unsafe fn renew<P: Process>(renewal: PtrMut<'_>, process: &mut dyn Any) {
+    unsafe fn renew<P: Process>(renewal: PtrMut<'_>, process: &mut AnyProcess<'_>) {
         // SAFETY: the caller says that it is one.
         let renewal = unsafe { renewal.deref_mut::<Renewal<P>>() };
         if let Some(process) = process.downcast_mut::<P>()
@@ -108,7 +103,7 @@ pub(crate) const fn casts<P: Process>() -> Casts {
             *process = state;
         }
     }
-    Casts { process: process::<P>, renew: renew::<P> }
+    Casts { renew: renew::<P> }
 }
 
 /// Has its renewal, if there is one, remember a process that is to be put there.
@@ -163,17 +158,16 @@ mod tests {
         let entity = world.spawn(Renewal::<Text>::default_state()).id();
         put(&mut world.entity_mut(entity), [kind.component, kind.vitals], Text("old".into()), vitals());
         let mut row = world.entity_mut(entity).into_mutable();
-        let (Row { process, mut vitals, .. }, mut renewing) = with_renewal(&mut row, kind, id).unwrap();
-        renewing.renew(process);
+        let (Row { mut process, mut vitals, .. }, mut renewing) = with_renewal(&mut row, kind, id).unwrap();
+        renewing.renew(&mut process);
         vitals.flags.clear(Flags::OVER.and(Flags::ABSENT));
         vitals.lane += 1;
-        vitals.private.belongings::<Text>();
-        vitals.private.own().next_timer = 3;
-        let Row { process, vitals, .. } = borrow(&mut row, kind.vitals, |_| kind).unwrap();
+        vitals.private.own_extras().next_timer = 3;
+        let Row { mut process, vitals, .. } = borrow(&mut row, kind.vitals, |_| kind).unwrap();
         let text: &mut Text = process.downcast_mut().unwrap();
         assert!(vitals.flags.is_clear() && text.0.is_empty());
         text.0.push_str("new");
-        assert_eq!((vitals.lane, vitals.private.common().unwrap().next_timer), (10, 3));
+        assert_eq!((vitals.lane, vitals.private.extras().unwrap().next_timer), (10, 3));
         assert_eq!(world.get::<Text>(entity).unwrap().0, "new");
     }
 
@@ -189,8 +183,8 @@ mod tests {
         for (entity, state) in [(entity, "made"), (other, "first")] {
             put(&mut world.entity_mut(entity), [kind.component, kind.vitals], Text::default(), vitals());
             let mut row = world.entity_mut(entity).into_mutable();
-            let (Row { process, .. }, mut renewing) = with_renewal(&mut row, kind, id).unwrap();
-            renewing.renew(process);
+            let (Row { mut process, .. }, mut renewing) = with_renewal(&mut row, kind, id).unwrap();
+            renewing.renew(&mut process);
             assert_eq!(world.get::<Text>(entity).unwrap().0, state);
         }
     }

@@ -2,12 +2,24 @@
 
 use super::desk;
 use crate::context::Context;
-use crate::erased::{self, Heed, RawContext};
+use crate::erased::{self, AnyProcess, Callback, Calls, RawContext};
 use crate::process::{Process, SignalListener};
 use crate::signal::{Signal, SignalError};
 use crate::switchboard::SignalBinding;
-use std::any::Any;
-use std::sync::Arc;
+use bevy_ecs::error::Result;
+use std::marker::PhantomData;
+
+/// Calls a [`SignalListener`].
+struct Listener<P>(PhantomData<P>);
+
+impl<P: Process> Calls<Signal> for Listener<P> {
+    type Function = SignalListener<P>;
+
+    fn call(call: SignalListener<P>, process: &mut AnyProcess<'_>, signal: &Signal, cx: &mut RawContext<'_>) -> Result {
+        let (process, cx) = erased::typed(process, cx);
+        call(process, *signal, cx)
+    }
+}
 
 /// Signals.
 impl<P: Process> Context<'_, P> {
@@ -34,11 +46,7 @@ impl<P: Process> Context<'_, P> {
     {
         let signals: Vec<Signal> =
             signals.into_iter().map(|signal| signal.try_into()?.bindable()).collect::<Result<_, SignalError>>()?;
-        let heed = move |process: &mut dyn Any, signal, cx: RawContext<'_>| {
-            let (process, mut cx) = erased::typed(process, cx);
-            call(process, signal, &mut cx)
-        };
-        self.owning().bind(&signals, Arc::new(heed))
+        self.raw().bind(&signals, Callback::new::<Listener<P>>(call))
     }
 
     /// Calls back for these signals no longer. How many of them were bound by this process.
@@ -62,7 +70,7 @@ impl<P: Process> Context<'_, P> {
 
     /// Keeps what this process has bound now, for [`restore_signals`](Self::restore_signals).
     pub fn backup_signals(&mut self) {
-        let mut cx = self.owning();
+        let mut cx = self.raw();
         let signals = &mut cx.own().signals;
         signals.backup = Some(signals.bound.clone());
     }
@@ -74,7 +82,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`SignalError::Refused`], when the system refuses.
     pub fn restore_signals(&mut self) -> Result<bool, SignalError> {
-        let mut cx = self.owning();
+        let mut cx = self.raw();
         let signals = &mut cx.own().signals;
         let Some(backup) = signals.backup.clone() else { return Ok(false) };
         signals.bound = backup;
@@ -84,17 +92,17 @@ impl<P: Process> Context<'_, P> {
 }
 
 impl RawContext<'_> {
-    fn bind(&mut self, signals: &[Signal], call: Heed) -> Result<(), SignalError> {
+    fn bind(&mut self, signals: &[Signal], call: Callback<Signal>) -> Result<(), SignalError> {
         let bound = &mut self.own().signals.bound;
         bound.retain(|(known, _)| !signals.contains(known));
-        bound.extend(signals.iter().map(|&signal| (signal, call.clone())));
+        bound.extend(signals.iter().map(|&signal| (signal, call)));
         self.rebind()
     }
 
     fn unbind(&mut self, signals: &[Signal]) -> Result<usize, SignalError> {
         let mut removed = 0;
-        if let Some(belongings) = self.known_mut() {
-            let bound = &mut belongings.signals.bound;
+        if let Some(extras) = self.known_mut() {
+            let bound = &mut extras.signals.bound;
             removed = bound.extract_if(.., |(known, _)| signals.contains(known)).count();
         }
         self.rebind()?;
@@ -103,7 +111,7 @@ impl RawContext<'_> {
 
     /// Tells the switchboard, and the system.
     fn rebind(&mut self) -> Result<(), SignalError> {
-        let bound = self.known().map_or(&[][..], |belongings| &belongings.signals.bound);
+        let bound = self.known().map_or(&[][..], |extras| &extras.signals.bound);
         let (control, owner) = (&self.scope.control, &self.vitals.address);
         let ours = control.switchboard.bound_by(owner);
         for &signal in ours.iter().filter(|signal| !bound.iter().any(|(known, _)| known == *signal)) {
@@ -116,8 +124,8 @@ impl RawContext<'_> {
 
 /// A process that dies is called for nothing any more.
 pub(crate) fn forget(cx: &mut RawContext<'_>) {
-    let Some(belongings) = cx.known_mut() else { return };
-    if !std::mem::take(&mut belongings.signals).bound.is_empty() {
+    let Some(extras) = cx.known_mut() else { return };
+    if !std::mem::take(&mut extras.signals).bound.is_empty() {
         let (control, owner) = (&cx.scope.control, &cx.vitals.address);
         control.switchboard.unbind(None, owner);
         if let Err(error) = desk::rebound(control) {

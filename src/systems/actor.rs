@@ -1,32 +1,25 @@
 //! One process, borrowed to do something to it from outside of a tick's lanes, whatever its type.
 
-use crate::erased::{Act, RawContext};
-use crate::failure::guarded_raw;
+use crate::erased::{Act, AnyProcess, RawContext};
+use crate::failure::guarded;
 use crate::scope::{self, Kind, Scope, row};
 use bevy_ecs::change_detection::DetectChangesMut;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
-use std::any::Any;
 use std::cell::Cell;
 
-/// A process in the World, its context, and what does something to it.
+/// A process in the World, its context, and what runs its hooks.
 pub(crate) struct Actor<'a> {
-    pub(crate) process: &'a mut dyn Any,
+    pub(crate) process: AnyProcess<'a>,
     pub(crate) cx: RawContext<'a>,
     pub(crate) kind: Kind,
 }
 
 impl Actor<'_> {
-    /// Does one thing, whose failure is the process's own.
+    /// Runs a hook, whose failure is the process's own.
     pub(crate) fn guarded(&mut self, hook: &'static str, act: Act) {
-        let (process, ways) = (&mut *self.process, self.kind.ways);
-        guarded_raw(hook, &mut self.cx, |cx| (ways.act)(process, act, cx));
-    }
-
-    /// Does one thing that sees to failures itself.
-    pub(crate) fn act(&mut self, act: Act) {
-        // There is no error where it is not a hook.
-        let _ = (self.kind.ways.act)(self.process, act, self.cx.reborrow());
+        let (process, ways) = (&mut self.process, self.kind.ways);
+        guarded(hook, &mut self.cx, |cx| (ways.act)(process, act, cx));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::run_level::RunLevel;
 use crate::scope::{self, Departed, Scope, row};
 use crate::signals::bind;
 use crate::systems::actor::{Actor, lend};
-use crate::systems::threads;
+use crate::systems::{mailman, threads};
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::DeferredWorld;
 use std::sync::Arc;
@@ -55,9 +55,9 @@ pub(crate) fn die(actor: &mut Actor<'_>) {
     }
     threads::end_all(&mut actor.cx);
     if actor.cx.vitals.address.0.fate() == Fate::Restart {
-        actor.act(Act::BreakOff);
+        mailman::break_off(&mut actor.cx);
     } else {
-        actor.act(Act::LastPass);
+        mailman::last_pass(&mut actor.process, &mut actor.cx);
         actor.cx.vitals.address.set_run_level(RunLevel::Halt);
     }
     actor.guarded("death", Act::Death);

@@ -2,16 +2,14 @@
 
 use crate::context::Context;
 use crate::emitter::Emitter;
-use crate::erased::{self, Hear, RawContext};
+use crate::erased::{AnyProcess, Callback, Plainly, RawContext};
 use crate::event::{EmitError, Event};
-use crate::failure::guarded_raw;
+use crate::failure::guarded;
 use crate::process::{Flags, Process};
 use crate::signal::Signal;
 use crate::subject::Subject;
 use crate::switchboard::Notice;
 use bevy_ecs::error::Result;
-use std::any::Any;
-use std::sync::Arc;
 
 /// Events.
 impl<P: Process> Context<'_, P> {
@@ -31,11 +29,7 @@ impl<P: Process> Context<'_, P> {
         name: impl Into<Subject>,
         call: fn(&mut P, &Event, &mut Context<'_, P>) -> Result,
     ) -> bool {
-        let hear = move |process: &mut dyn Any, event: &Event, cx: RawContext<'_>| {
-            let (process, mut cx) = erased::typed(process, cx);
-            call(process, event, &mut cx)
-        };
-        self.owning().on_event(name.into(), Arc::new(hear))
+        self.raw().on_event(name.into(), Callback::new::<Plainly<P>>(call))
     }
 
     /// Calls nobody any more for events of this name. Whether somebody was.
@@ -45,7 +39,7 @@ impl<P: Process> Context<'_, P> {
 
     /// The names of all events that have a callback, in order.
     pub fn events(&self) -> Vec<&str> {
-        self.common().iter().flat_map(|common| &common.heard).map(|(name, _)| name.as_str()).collect()
+        self.known().iter().flat_map(|extras| &extras.heard).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Emits an event to this process itself: its callback runs before its next life.
@@ -65,7 +59,7 @@ impl<P: Process> Context<'_, P> {
 }
 
 impl RawContext<'_> {
-    fn on_event(&mut self, name: Subject, call: Hear) -> bool {
+    fn on_event(&mut self, name: Subject, call: Callback<Event>) -> bool {
         let heard = &mut self.own().heard;
         let known = heard.iter_mut().find(|(known, _)| *known == name);
         match known {
@@ -81,20 +75,15 @@ impl RawContext<'_> {
     }
 
     fn remove_event(&mut self, name: &str) -> bool {
-        let Some(belongings) = self.known_mut() else { return false };
-        let before = belongings.heard.len();
-        belongings.heard.retain(|(known, _)| !known.as_str().eq_ignore_ascii_case(name));
-        belongings.heard.len() != before
+        let Some(extras) = self.known_mut() else { return false };
+        let before = extras.heard.len();
+        extras.heard.retain(|(known, _)| !known.as_str().eq_ignore_ascii_case(name));
+        extras.heard.len() != before
     }
 }
 
 /// Runs the callbacks of what waits.
-#[inline]
-pub(crate) fn hear<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
-    hear_all(process, &mut cx.raw());
-}
-
-fn hear_all(process: &mut dyn Any, cx: &mut RawContext<'_>) {
+pub(crate) fn hear(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
     let address = cx.vitals.address.clone();
     let Some(inbox) = address.0.known_inbox() else { return };
     let next_tick = cx.scope.next_tick;
@@ -108,11 +97,11 @@ fn hear_all(process: &mut dyn Any, cx: &mut RawContext<'_>) {
             heed(notice.signal, process, cx);
             continue;
         }
-        let heard = cx.known().map_or(&[][..], |belongings| &belongings.heard);
+        let heard = cx.known().map_or(&[][..], |extras| &extras.heard);
         match heard.iter().find(|(name, _)| event.is(name)) {
-            Some((_, call)) => {
-                let call = call.clone();
-                guarded_raw("event", cx, |cx| call(process, &event, cx));
+            Some((_, callback)) => {
+                let callback = *callback;
+                guarded("event", cx, |cx| callback.call(process, &event, cx));
             }
             None => unheard(&event, cx),
         }
@@ -124,11 +113,10 @@ fn hear_all(process: &mut dyn Any, cx: &mut RawContext<'_>) {
 
 /// Runs the callback of a signal. Unbound since it came, it is not for this process any more.
 #[cold]
-fn heed(signal: Signal, process: &mut dyn Any, cx: &mut RawContext<'_>) {
-    let bound = cx.known().map_or(&[][..], |belongings| &belongings.signals.bound);
-    if let Some((_, call)) = bound.iter().find(|(known, _)| *known == signal) {
-        let call = call.clone();
-        guarded_raw("signal", cx, |cx| call(process, signal, cx));
+fn heed(signal: Signal, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
+    let bound = cx.known().map_or(&[][..], |extras| &extras.signals.bound);
+    if let Some(&(_, callback)) = bound.iter().find(|(known, _)| *known == signal) {
+        guarded("signal", cx, |cx| callback.call(process, &signal, cx));
     }
 }
 

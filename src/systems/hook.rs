@@ -1,7 +1,7 @@
 //! The hooks of one process, run from outside of a tick's lanes: of any type, but for [`act`] and [`prepare`].
 
-use crate::erased::{self, Act, RawContext};
-use crate::failure::{guarded, guarded_raw};
+use crate::erased::{self, Act, AnyProcess, RawContext};
+use crate::failure::guarded;
 use crate::frequency::Frequency;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
@@ -13,31 +13,21 @@ use bevy_ecs::component::ComponentId;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::error::Result;
 use bevy_ecs::world::{EntityMut, World};
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Does one thing to a process of this type.
-pub(crate) fn act<P: Process>(process: &mut dyn Any, act: Act, cx: RawContext<'_>) -> Result {
-    let (process, mut cx) = erased::typed::<P>(process, cx);
+/// Runs a hook of a process of this type.
+pub(crate) fn act<P: Process>(process: &mut AnyProcess<'_>, act: Act, cx: &mut RawContext<'_>) -> Result {
+    let (process, cx) = erased::typed::<P>(process, cx);
     match act {
-        Act::Birth => return process.birth(&mut cx),
-        Act::Death => return process.death(&mut cx),
-        Act::SafeStop => return process.safe_stop(&mut cx),
-        Act::LastPass => mailman::last_pass(process, &mut cx),
-        Act::BreakOff => mailman::break_off(&mut cx),
-        Act::TimeOut(timer) => {
-            if let Some(ask) = mailman::take_ask(&mut cx, |ask| ask.timer == timer) {
-                let late = Err(ask.timed_out());
-                guarded("ask", process, &mut cx, |process, cx| ask.resolve(late, process, cx));
-            }
-        }
+        Act::Birth => process.birth(cx),
+        Act::Death => process.death(cx),
+        Act::SafeStop => process.safe_stop(cx),
     }
-    Ok(())
 }
 
 /// Readies the state of a process of this type, without a context.
-pub(crate) fn prepare<P: Process>(process: &mut dyn Any) -> Result {
+pub(crate) fn prepare<P: Process>(process: &mut AnyProcess<'_>) -> Result {
     process.downcast_mut::<P>().map_or(Ok(()), P::prepare)
 }
 
@@ -65,8 +55,8 @@ fn bear(mut actor: Actor<'_>, prepared: Option<Prepared>, renewing: Option<&mut 
     take_place(actor.cx.vitals, scope);
     let from = scope.stopwatch();
     if let Some(renewing) = renewing {
-        let process = &mut *actor.process;
-        guarded_raw("renewal", &mut actor.cx, |_| {
+        let process = &mut actor.process;
+        guarded("renewal", &mut actor.cx, |_| {
             renewing.renew(process);
             Ok(())
         });
@@ -111,8 +101,8 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) {
 
 fn be_born(actor: &mut Actor<'_>, prepared: Option<Outcome>) {
     let mut ready = true;
-    let (process, kind, mut prepared) = (&mut *actor.process, actor.kind, prepared);
-    guarded_raw("prepare", &mut actor.cx, |_| {
+    let (process, kind, mut prepared) = (&mut actor.process, actor.kind, prepared);
+    guarded("prepare", &mut actor.cx, |_| {
         ready = false;
         match prepared.take() {
             Some(Ok(result)) => result?,
@@ -138,7 +128,9 @@ fn note_slow(scope: &Scope, process: &str, took: u64) {
 
 /// Runs `prepare` alone, on any thread.
 pub(crate) fn prepare_alone(entity: &mut EntityMut<'_>, kind: &Kind) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| row::process(entity, kind).map_or(Ok(()), kind.ways.prepare)))
+    catch_unwind(AssertUnwindSafe(|| {
+        row::process(entity, kind).map_or(Ok(()), |mut process| (kind.ways.prepare)(&mut process))
+    }))
 }
 
 /// Runs the death of a process that stays where it is.
@@ -164,14 +156,14 @@ pub(crate) fn safe_stop(world: &mut World, entity: Entity) {
 /// Tells the threads of one process to end.
 pub(crate) fn halt(world: &mut World, entity: Entity) {
     visit(world, entity, |actor| {
-        actor.cx.known().iter().flat_map(|belongings| &belongings.children).for_each(|child| child.shared.stop());
+        actor.cx.known().iter().flat_map(|extras| &extras.children).for_each(|child| child.shared.stop());
     });
 }
 
 /// Tells the threads of one process how often it lives from now on.
 pub(crate) fn regrouped(world: &mut World, entity: Entity, frequency: Frequency) {
     visit(world, entity, |Actor { cx, .. }| {
-        if let Some(family) = cx.known().and_then(|belongings| belongings.family.as_ref()) {
+        if let Some(family) = cx.known().and_then(|extras| extras.family.as_ref()) {
             *family.frequency.lock() = frequency;
             if family.has_ended_threads() {
                 // It was listed where it was before.

@@ -1,10 +1,11 @@
 //! Timers and asks that nobody has answered: which have come due, and their callbacks on their owners.
 
-use crate::erased::{Act, RawContext};
-use crate::failure::guarded_raw;
+use crate::erased::RawContext;
+use crate::failure::guarded;
 use crate::process::{Flags, Vitals};
 use crate::scope::{self, Scope};
 use crate::systems::actor::{Actor, visit};
+use crate::systems::mailman;
 use crate::timer::{Timer, TimerId};
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
@@ -69,10 +70,12 @@ fn ring_one(world: &mut World, entity: Entity, id: TimerId, due: u64) {
         if actor.cx.vitals.flags.has(Flags::DYING) || scope.control.is_braked() {
             return;
         }
-        let Some(timer) = find(&mut actor.cx, id) else { return actor.act(Act::TimeOut(id)) };
+        let Some(timer) = find(&mut actor.cx, id) else {
+            return mailman::time_out(&mut actor.process, &mut actor.cx, id);
+        };
         let Some(mut call) = timer.call.take() else { return };
-        let Actor { process, mut cx, .. } = actor;
-        guarded_raw("timer", &mut cx, |cx| call(process, cx));
+        let Actor { mut process, mut cx, .. } = actor;
+        guarded("timer", &mut cx, |cx| call(&mut process, cx));
         let Some(timer) = find(&mut cx, id) else { return };
         match timer.period {
             Some(period) => {

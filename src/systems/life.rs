@@ -1,7 +1,8 @@
 //! All lives of one process type in one group, and their mail before them.
 
 use crate::bell::monotonic;
-use crate::process::{Process, Row};
+use crate::erased::AnyProcess;
+use crate::process::{Process, Row, Vitals};
 use crate::scope::{self, Lives, Mark, Scope};
 use crate::systems::parallel::Fork;
 use crate::systems::round::Desk;
@@ -51,7 +52,7 @@ impl<P: Process> LivesOf<P> {
         if let Some(first) = first {
             Rows::with(first, |only| {
                 if !self.desk.is_idle() {
-                    self.desk.deliver_to(only, scope);
+                    self.desk.deliver_to(AnyProcess::new(&mut only.processes[0]), &mut only.vitals[0], scope);
                 }
                 only.live(scope, Manner { dear: true, flagged: true });
             });
@@ -63,16 +64,23 @@ impl<P: Process> LivesOf<P> {
     fn run_all(&mut self, world: &mut World, scope: &Scope) {
         let mut watch = Watch::start(self.lane, scope);
         if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
-            self.desk.deliver_each(&mut self.rows, world, scope);
+            let find = |entity, visit: &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)| {
+                if let Ok(row) = self.rows.get_mut(world, entity) {
+                    Rows::with(row, |row| visit(&mut AnyProcess::new(&mut row.processes[0]), &mut row.vitals[0]));
+                }
+            };
+            self.desk.deliver_each(find, scope);
             for row in self.rows.iter_mut(world) {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            self.desk.locate(world.entities());
+            let has_mail = self.desk.locate(world.entities());
             let mut tables = recycle(std::mem::take(&mut self.tables));
             let rows = self.rows.query_mut(world).contiguous_iter_inner();
             tables.extend(rows.expect("all components are in tables").map(Rows::of));
-            self.desk.deliver(&mut tables, scope);
+            if has_mail {
+                self.desk.deliver(tables.iter_mut().map(Rows::erase), scope);
+            }
             for table in &mut tables {
                 watch.lives += live(table, &mut self.fork, scope, watch.manner);
             }

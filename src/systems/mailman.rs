@@ -2,19 +2,19 @@
 //! [`round`](super::round) tells whom it visits.
 
 use crate::ask::Ask;
-use crate::context::Context;
 use crate::control::DeadLetter;
+use crate::erased::{AnyProcess, Callback, RawContext};
 use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
 use crate::mail::Mail;
 use crate::mailbox::{Chain, Sack};
-use crate::mailing::Handler;
 use crate::post::Address;
-use crate::process::{Flags, Process, Vitals};
+use crate::process::{Flags, Vitals};
 use crate::scope::{self, Scope};
 use crate::subject::Subject;
 use crate::systems::{events, threads};
+use crate::timer::TimerId;
 use bevy_ecs::world::World;
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,12 +25,12 @@ const LOGGED: usize = 256;
 /// Has a process read its mail, and do what else waits for its mailman. Mail is read where it lies: to move it out first
 /// would cost as much as to write it did. The pill is the one known after the mail was taken out of its box.
 #[inline(always)]
-pub(super) fn read_all<P: Process>(
+pub(super) fn read_all(
     chain: Chain,
     sack: &mut Sack<Mail>,
     pill: Option<&Subject>,
-    process: &mut P,
-    cx: &mut Context<'_, P>,
+    process: &mut AnyProcess<'_>,
+    cx: &mut RawContext<'_>,
 ) {
     if cx.scope.forwards.is_some() {
         // Said outside of a mail's callback, where there was nothing to pass on.
@@ -63,7 +63,7 @@ pub(super) fn read_all<P: Process>(
 
 /// A mail that is more than a plain one, or is not to be read.
 #[inline(never)]
-fn read_special<P: Process>(mail: Option<Mail>, unwilling: bool, process: &mut P, cx: &mut Context<'_, P>) {
+fn read_special(mail: Option<Mail>, unwilling: bool, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
     match mail {
         Some(mail) if unwilling => unread(mail, cx.scope),
         Some(mail) => read(mail, None, process, cx),
@@ -73,14 +73,14 @@ fn read_special<P: Process>(mail: Option<Mail>, unwilling: bool, process: &mut P
 
 /// What waits for the mailman besides mail: what came by routes of the process's own, threads that have ended, events.
 #[inline(never)]
-fn run_errands<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
-    let routed = cx.raw().known_mut().map(|common| std::mem::take(&mut common.routed));
+fn run_errands(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
+    let routed = cx.known_mut().map(|extras| std::mem::take(&mut extras.routed));
     for (route, mail) in routed.into_iter().flatten() {
         read(mail, Some(route), process, cx);
     }
-    let family = cx.common().and_then(|common| common.family.as_ref());
+    let family = cx.known().and_then(|extras| extras.family.as_ref());
     if family.is_some_and(|family| family.has_ended_threads()) {
-        threads::reap(process, cx);
+        threads::reap(cx);
     }
     events::hear(process, cx);
 }
@@ -96,7 +96,7 @@ fn unread(mail: Mail, scope: &Scope) {
 }
 
 /// One mail: an answer, a poison pill, or something for the filters.
-fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) {
+fn read(mail: Mail, route: Option<usize>, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
     let mail = match mail.is_reply() {
         true => match answer(mail, process, cx) {
             Some(mail) => mail,
@@ -120,38 +120,37 @@ fn read<P: Process>(mail: Mail, route: Option<usize>, process: &mut P, cx: &mut 
 
 /// Hands a reply to whoever waits for it: the process, or one of its threads. Back, when nobody does.
 #[inline(never)]
-fn answer<P: Process>(mail: Mail, process: &mut P, cx: &mut Context<'_, P>) -> Option<Mail> {
+fn answer(mail: Mail, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) -> Option<Mail> {
     let Some(ask) = take_ask(cx, |ask| ask.thread == mail.thread) else {
-        return match cx.common().and_then(|common| common.family.as_ref()) {
+        return match cx.known().and_then(|extras| extras.family.as_ref()) {
             Some(family) => family.answer(mail),
             None => Some(mail),
         };
     };
     let outcome = ask.outcome(mail);
-    guarded("mail", process, cx, |process, cx| ask.resolve(outcome, process, cx));
+    guarded("mail", cx, |cx| ask.resolve(outcome, process, cx));
     None
 }
 
 #[inline(never)]
-fn owe<P: Process>(question: &Mail, cx: &mut Context<'_, P>) {
-    cx.owning().own().owed.push(question.reply());
+fn owe(question: &Mail, cx: &mut RawContext<'_>) {
+    cx.own().owed.push(question.reply());
 }
 
 /// A poison pill.
 #[cold]
-fn swallow<P: Process>(pill: &Mail, cx: &mut Context<'_, P>) {
+fn swallow(pill: &Mail, cx: &mut RawContext<'_>) {
     // Under a subject of its own, or the answer would be a pill as well.
-    let _ = cx.send(pill.reply().subject("halting").body("halting"));
+    let _ = cx.scope.post(pill.reply().subject("halting").body("halting"), cx.vitals.party);
     cx.die(format!("poison pill of {}", pill.sender()));
 }
 
 /// Runs all callbacks that the mail matches; whether there was any.
 #[inline(always)]
-fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
-    let Some(all) = filters(cx, route) else { return false };
-    match all.only(mail) {
-        Only::Takes(number, handler) => {
-            call(number, handler, mail, route, process, cx);
+fn pass_filters(mail: &Mail, route: Option<usize>, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) -> bool {
+    match filters(cx, route).map_or(Only::Leaves, |all| all.only(mail)) {
+        Only::Takes(callback) => {
+            guarded("mail", cx, |cx| callback.call(process, mail, cx));
             true
         }
         Only::Leaves => false,
@@ -160,59 +159,48 @@ fn pass_filters<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, 
 }
 
 #[inline(never)]
-fn go_round<P: Process>(mail: &Mail, route: Option<usize>, process: &mut P, cx: &mut Context<'_, P>) -> bool {
-    let Some(all) = filters(cx, route) else { return false };
-    let mut round = all.round();
-    while let Some((number, handler)) = filters(cx, route).and_then(|all| all.take_next(&mut round, mail)) {
-        call(Some(number), handler, mail, route, process, cx);
+fn go_round(mail: &Mail, route: Option<usize>, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) -> bool {
+    let Some(mut round) = filters(cx, route).map(Filters::round) else { return false };
+    while let Some(callback) = filters(cx, route).and_then(|all| all.next(&mut round, mail)) {
+        guarded("mail", cx, |cx| callback.call(process, mail, cx));
     }
     round.matched()
 }
 
-/// One callback. Where it has been taken out of its filter, which it may remove, it goes back there.
 #[inline(always)]
-fn call<P: Process>(
-    number: Option<u32>,
-    handler: Handler<P>,
-    mail: &Mail,
-    route: Option<usize>,
-    process: &mut P,
-    cx: &mut Context<'_, P>,
-) {
-    guarded("mail", process, cx, |process, cx| handler.call(process, mail, cx));
-    if let Some(number) = number
-        && let Some(all) = filters(cx, route)
-    {
-        all.give_back(number, handler);
+fn filters<'a>(cx: &'a RawContext<'_>, route: Option<usize>) -> Option<&'a Filters<Callback<Mail>>> {
+    let belongings = cx.vitals.private.get()?;
+    match route {
+        None => Some(&belongings.filters),
+        Some(route) => belongings.routes.get(route).map(|(_, filters)| filters),
     }
 }
 
-#[inline]
-fn filters<'a, P: Process>(cx: &'a mut Context<'_, P>, route: Option<usize>) -> Option<&'a mut Filters<Handler<P>>> {
-    let belongings = cx.known_mut()?;
-    match route {
-        None => Some(&mut belongings.filters),
-        Some(route) => belongings.routes.get_mut(route).map(|(_, filters)| filters),
+/// Ends the question whose time is up, if this is its timer.
+pub(super) fn time_out(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>, timer: TimerId) {
+    if let Some(ask) = take_ask(cx, |ask| ask.timer == timer) {
+        let late = Err(ask.timed_out());
+        guarded("ask", cx, |cx| ask.resolve(late, process, cx));
     }
 }
 
 #[inline(never)]
-pub(crate) fn take_ask<P: Process>(cx: &mut Context<'_, P>, which: impl Fn(&Ask<P>) -> bool) -> Option<Ask<P>> {
-    let asks = &mut cx.known_mut()?.asks;
+fn take_ask(cx: &mut RawContext<'_>, which: impl Fn(&Ask) -> bool) -> Option<Ask> {
+    let asks = &mut cx.vitals.private.get_mut()?.asks;
     let index = asks.iter().position(which)?;
     Some(asks.remove(index))
 }
 
 /// Passes the mail on to whom its callbacks said.
 #[cold]
-fn forward<P: Process>(mail: Mail, cx: &mut Context<'_, P>) {
+fn forward(mail: Mail, cx: &mut RawContext<'_>) {
     let (scope, me) = (cx.scope, cx.vitals.address.clone());
     let (sender, question) = (mail.sender, mail.is_question());
     let draft = mail.relay((), me.name()).share_body();
     for to in scope.forwards.take() {
         match scope.post(draft.copy(to), sender) {
             Ok(_) if question => {
-                cx.owning().own().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
+                cx.own().owed.retain(|owed| owed.answers() != draft.thread.map(|it| it.0));
             }
             Ok(_) => {}
             Err(error) => {
@@ -248,7 +236,7 @@ pub(super) fn sort(chain: &mut Chain, sack: &mut Sack<Mail>) {
 
 /// The last pass before death: what is in the box is read, unless the state of the process is not trusted, then the box is
 /// closed, and who waits for an answer learns that none will come.
-pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
+pub(crate) fn last_pass(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
     let address = cx.vitals.address.clone();
     if cx.vitals.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
         let all = address.0.mailbox.take_all(&mut cx.scope.bag(cx.vitals.lane).sack);
@@ -263,7 +251,7 @@ pub(crate) fn last_pass<P: Process>(process: &mut P, cx: &mut Context<'_, P>) {
 }
 
 /// Before a death that a birth follows: its mail waits for that, unless it is to be lost.
-pub(crate) fn break_off<P: Process>(cx: &mut Context<'_, P>) {
+pub(crate) fn break_off(cx: &mut RawContext<'_>) {
     let address = cx.vitals.address.clone();
     if address.0.incidents().rebirth.lock().drops_mail {
         empty(&address, cx.scope);
@@ -281,10 +269,10 @@ pub(crate) fn empty(address: &Address, scope: &Scope) {
 }
 
 /// Nobody waits for the answers to its own questions any more; who waits for answers of its learns that none will come.
-fn settle_debts<P: Process>(reason: &'static str, cx: &mut Context<'_, P>) {
-    let Some(belongings) = cx.known_mut() else { return };
+fn settle_debts(reason: &'static str, cx: &mut RawContext<'_>) {
+    let Some(belongings) = cx.vitals.private.get_mut() else { return };
     belongings.asks.clear();
-    let owed = cx.raw().known_mut().map(|common| std::mem::take(&mut common.owed)).unwrap_or_default();
+    let owed = cx.known_mut().map(|extras| std::mem::take(&mut extras.owed)).unwrap_or_default();
     let address = &cx.vitals.address;
     for debt in owed {
         let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);

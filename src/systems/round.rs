@@ -1,17 +1,15 @@
 //! The mailman's round: takes mail out of the mailboxes of one lane, and has it read. It visits only those that have mail,
 //! and no callback runs while a mailbox is locked.
 
-use crate::context::Context;
+use crate::erased::{AnyProcess, RawContext};
 use crate::mail::Mail;
 use crate::mailbox::{Chain, Sack};
-use crate::process::{Flags, Process, Row, Vitals};
+use crate::process::{Flags, Vitals};
 use crate::scope::Scope;
 use crate::subject::Subject;
 use crate::systems::mailman::{read_all, sort};
-use crate::systems::rows::Rows;
+use crate::systems::rows::{AnyRows, recycle};
 use bevy_ecs::entity::{Entities, Entity};
-use bevy_ecs::query::QueryState;
-use bevy_ecs::world::World;
 use std::cell::Cell;
 
 /// How much mail a process may read in one tick; the rest waits for the next.
@@ -29,6 +27,8 @@ pub(crate) struct Desk {
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
     visits: Vec<Visit>,
+    /// The tables of a round. Empty between rounds, but for its memory.
+    tables: Vec<AnyRows<'static>>,
 }
 
 /// What was in one mailbox when the round began.
@@ -64,8 +64,27 @@ impl Desk {
         self.whom.is_empty()
     }
 
-    /// Looks up where those who have mail stand: the dead in no row that there is.
-    pub(crate) fn locate(&mut self, entities: &Entities) {
+    /// The whole round in a lane of one process. Not inlined: lanes of one process are many, and run one after another.
+    #[inline(never)]
+    pub(crate) fn deliver_to(&mut self, mut process: AnyProcess<'_>, vitals: &mut Vitals, scope: &Scope) {
+        let has_mail = self.whom.contains(&vitals.address.entity());
+        self.whom.clear();
+        if has_mail && let Some(chain) = empty(&mut self.sack, vitals, scope) {
+            Round::after_taking(&mut self.sack, scope).read(chain, &mut process, vitals);
+        }
+        self.sack.reset();
+    }
+
+    /// Looks up where those who have mail stand: the dead in no row that there is. Whether anybody has.
+    #[inline(always)]
+    pub(crate) fn locate(&mut self, entities: &Entities) -> bool {
+        !self.is_idle() && {
+            self.locate_all(entities);
+            true
+        }
+    }
+
+    fn locate_all(&mut self, entities: &Entities) {
         self.visits.clear();
         self.visits.extend(self.whom.drain(..).map(|entity| {
             let row = entities.get_spawned(entity).map_or(usize::MAX, |place| place.table_row.index());
@@ -73,58 +92,54 @@ impl Desk {
         }));
     }
 
-    /// The whole round in a lane of one process.
+    /// The whole round in a lane of which these are all tables, once those who have mail are located.
     #[inline(always)]
-    pub(crate) fn deliver_to<P: Process>(&mut self, only: &mut Rows<'_, P>, scope: &Scope) {
-        if let Some(chain) = self.take(&only.vitals[0], scope) {
-            Round::after_taking(&mut self.sack, scope).read(chain, only, 0);
-        }
-        self.sack.reset();
+    pub(crate) fn deliver<'a>(&mut self, tables: impl Iterator<Item = AnyRows<'a>>, scope: &Scope) {
+        let mut all = recycle(std::mem::take(&mut self.tables));
+        all.extend(tables);
+        self.deliver_all(&mut all, scope);
+        self.tables = recycle(all);
     }
 
-    /// Empties the mailbox of the one process of a lane, if it is that which has mail. Not inlined: lanes of one process
-    /// are many, and run one after another.
     #[inline(never)]
-    fn take(&mut self, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
-        let has_mail = self.whom.contains(&vitals.address.entity());
-        self.whom.clear();
-        if has_mail { empty(&mut self.sack, vitals, scope) } else { None }
-    }
-
-    /// The whole round in a lane of which these are all tables.
-    pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
-        for Visit { entity, table, row, chain } in &mut self.visits {
-            let found = tables.iter().position(|table| table.holds(*entity, *row));
-            // Nowhere: it has moved to another lane, where it has been listed anew.
-            let taken = found.and_then(|table| empty(&mut self.sack, &tables[table].vitals[*row], scope));
-            *table = if taken.is_some() { found.unwrap_or_default() } else { tables.len() };
-            *chain = taken.unwrap_or(Chain::EMPTY);
-        }
+    fn deliver_all(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
+        self.empty(tables, scope);
         let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { table, row, chain, .. } in &self.visits {
-            if let Some(table) = tables.get_mut(*table) {
-                round.read(*chain, table, *row);
+            if let Some((mut process, vitals)) = tables.get_mut(*table).and_then(|rows| rows.get_mut(*row)) {
+                round.read(*chain, &mut process, vitals);
             }
         }
         self.sack.reset();
     }
 
-    /// The whole round in a lane without tables.
-    pub(crate) fn deliver_each<P: Process>(&mut self, rows: &mut QueryState<Row<P>>, world: &mut World, scope: &Scope) {
+    /// Empties the mailboxes of all of them.
+    fn empty(&mut self, tables: &[AnyRows<'_>], scope: &Scope) {
+        for Visit { entity, table, row, chain } in &mut self.visits {
+            let found = tables.iter().enumerate().find_map(|(at, table)| Some((at, table.vitals_of(*entity, *row)?)));
+            // Nowhere: it has moved to another lane, where it has been listed anew.
+            let taken = found.and_then(|(at, vitals)| Some((at, empty(&mut self.sack, vitals, scope)?)));
+            (*table, *chain) = taken.unwrap_or((tables.len(), Chain::EMPTY));
+        }
+    }
+
+    /// The whole round in a lane without tables: `find` lends a process, if it is in the lane.
+    pub(crate) fn deliver_each(
+        &mut self,
+        mut find: impl FnMut(Entity, &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)),
+        scope: &Scope,
+    ) {
         self.visits.clear();
         for entity in self.whom.drain(..) {
-            let Ok(row) = rows.get_mut(world, entity) else { continue };
-            Rows::with(row, |row| {
-                if let Some(chain) = empty(&mut self.sack, &row.vitals[0], scope) {
+            find(entity, &mut |_, vitals| {
+                if let Some(chain) = empty(&mut self.sack, vitals, scope) {
                     self.visits.push(Visit { entity, table: 0, row: 0, chain });
                 }
             });
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { entity, chain, .. } in &self.visits {
-            if let Ok(row) = rows.get_mut(world, *entity) {
-                Rows::with(row, |row| round.read(*chain, row, 0));
-            }
+            find(*entity, &mut |process, vitals| round.read(*chain, process, vitals));
         }
         self.sack.reset();
     }
@@ -177,14 +192,14 @@ impl<'a> Round<'a> {
 
     /// Has a process read what was there; unless it may not any more, for somebody before it in this round has seen to that.
     #[inline(always)]
-    fn read<P: Process>(&mut self, chain: Chain, rows: &mut Rows<'_, P>, row: usize) {
-        let (vitals, scope) = (&mut rows.vitals[row], self.scope);
+    fn read(&mut self, chain: Chain, process: &mut AnyProcess<'_>, vitals: &mut Vitals) {
+        let scope = self.scope;
         if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
             return give_back(chain, self.sack, vitals, scope);
         }
         let pulled = Cell::new(false);
-        let mut cx = Context::new(vitals, scope, &pulled);
-        read_all(chain, self.sack, self.pill, &mut rows.processes[row], &mut cx);
+        let mut cx = RawContext::new(vitals, scope, &pulled);
+        read_all(chain, self.sack, self.pill, process, &mut cx);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::budget::Reading;
 use crate::context::Context;
+use crate::erased::{AnyProcess, AnyProcesses};
 use crate::failure::Culprit;
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
@@ -21,6 +22,26 @@ use std::time::Duration;
 pub(crate) struct Rows<'a, P: Process> {
     pub(crate) processes: &'a mut [P],
     pub(crate) vitals: &'a mut [Vitals],
+}
+
+/// The same, whatever their type is.
+pub(crate) struct AnyRows<'a> {
+    processes: AnyProcesses<'a>,
+    vitals: &'a mut [Vitals],
+}
+
+impl AnyRows<'_> {
+    /// What is kept beside this process, if it stands there.
+    #[inline(always)]
+    pub(crate) fn vitals_of(&self, entity: Entity, row: usize) -> Option<&Vitals> {
+        self.vitals.get(row).filter(|vitals| vitals.address.entity() == entity)
+    }
+
+    /// Those of one row.
+    #[inline(always)]
+    pub(crate) fn get_mut(&mut self, row: usize) -> Option<(AnyProcess<'_>, &mut Vitals)> {
+        self.processes.get_mut(row).zip(self.vitals.get_mut(row))
+    }
 }
 
 /// What is known of the lives of a lane beforehand.
@@ -56,10 +77,10 @@ impl<'a, P: Process> Rows<'a, P> {
         (Rows { processes, vitals }, Rows { processes: other_processes, vitals: other_vitals })
     }
 
-    /// Whether this process stands there.
+    /// The same without their type.
     #[inline(always)]
-    pub(crate) fn holds(&self, entity: Entity, row: usize) -> bool {
-        self.vitals.get(row).is_some_and(|vitals| vitals.address.entity() == entity)
+    pub(crate) fn erase(&mut self) -> AnyRows<'_> {
+        AnyRows { processes: AnyProcesses::new(self.processes), vitals: self.vitals }
     }
 
     /// The lives of all. After a panic, goes on behind the culprit.
@@ -76,10 +97,10 @@ impl<'a, P: Process> Rows<'a, P> {
 }
 
 /// An empty list in the memory of another.
-pub(crate) fn recycle<'b, P: Process>(mut tables: Vec<Rows<'_, P>>) -> Vec<Rows<'b, P>> {
-    tables.clear();
+pub(crate) fn recycle<A, B>(mut list: Vec<A>) -> Vec<B> {
+    list.clear();
     // Collected in place: sound without a word of `unsafe`, for there is nothing to convert.
-    tables.into_iter().map(|_| unreachable!("it is empty")).collect()
+    list.into_iter().map(|_| unreachable!("it is empty")).collect()
 }
 
 /// How many rows have begun to live. Written back when dropped, by unwinding too: while the loop runs it can stay in a

@@ -1,8 +1,9 @@
 //! Child threads and locks at their owner: adding, starting, reaping, and the end.
 
 use crate::bell::{Bell, Wake};
+use crate::belongings::Extras;
 use crate::context::Context;
-use crate::erased::{Common, RawContext};
+use crate::erased::RawContext;
 use crate::lock::{DuplicateLock, LockGuard, LockInfo, Taker, UnknownLock};
 use crate::post::Address;
 use crate::process::Process;
@@ -49,7 +50,7 @@ impl<P: Process> Context<'_, P> {
     /// [`DuplicateThread`] with the thread, when there is one of this name; what the operating system says, when it gives
     /// no thread.
     pub fn add_child(&mut self, child: ChildThread) -> Result {
-        self.owning().add_child(child)
+        self.raw().add_child(child)
     }
 
     /// Starts a thread that was added without. One that has been started goes on.
@@ -57,7 +58,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name; what the operating system says, when it gives no thread.
     pub fn start_thread(&mut self, name: &str) -> Result {
-        self.owning().start_thread(name)
+        self.raw().start_thread(name)
     }
 
     /// Adds the threads that the process [declares](Process::threads), and starts all that wait to be started.
@@ -66,7 +67,7 @@ impl<P: Process> Context<'_, P> {
     /// As [`add_child`](Self::add_child), at the first that can't be started.
     pub fn launch_threads(&mut self, process: &mut P) -> Result {
         let children = process.threads();
-        self.owning().launch_threads(children)
+        self.raw().launch_threads(children)
     }
 
     /// Tells a thread to end, and does not wait for it.
@@ -74,7 +75,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn stop_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
-        self.owning().child(name)?.shared.stop();
+        self.raw().child(name)?.shared.stop();
         Ok(())
     }
 
@@ -83,14 +84,14 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn wake_thread(&mut self, name: &str) -> Result<(), UnknownThread> {
-        self.owning().child(name)?.shared.wake_up();
+        self.raw().child(name)?.shared.wake_up();
         Ok(())
     }
 
     /// All threads of this process, as they were added. Those that have ended are reaped before the next life.
     #[must_use]
     pub fn threads(&self) -> Vec<ThreadInfo> {
-        self.common().iter().flat_map(|common| &common.children).map(Child::info).collect()
+        self.known().iter().flat_map(|extras| &extras.children).map(Child::info).collect()
     }
 
     /// One thread of this process.
@@ -107,7 +108,7 @@ impl<P: Process> Context<'_, P> {
     /// # Errors
     /// [`UnknownThread`] when there is none of this name.
     pub fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
-        self.owning().remove_thread(name)
+        self.raw().remove_thread(name)
     }
 
     /// Takes several threads away: one answer each, in order.
@@ -170,7 +171,7 @@ impl RawContext<'_> {
     }
 
     fn threads(&self) -> Vec<ThreadInfo> {
-        self.known().iter().flat_map(|common| &common.children).map(Child::info).collect()
+        self.known().iter().flat_map(|extras| &extras.children).map(Child::info).collect()
     }
 
     fn remove_thread(&mut self, name: &str) -> Result<Removal, UnknownThread> {
@@ -244,7 +245,7 @@ impl<P: Process> Context<'_, P> {
         &mut self,
         names: impl IntoIterator<Item = N>,
     ) -> Result<(), DuplicateLock> {
-        let family = self.owning().family();
+        let family = self.raw().family();
         names.into_iter().try_for_each(|name| family.locks.add(name.into()))
     }
 
@@ -264,7 +265,7 @@ impl<P: Process> Context<'_, P> {
     /// ```
     #[track_caller]
     pub fn try_lock(&mut self, name: &str) -> Result<Option<LockGuard>, UnknownLock> {
-        self.owning().try_lock(name, Location::caller())
+        self.raw().try_lock(name, Location::caller())
     }
 
     /// Takes a lock, and waits for it for `time` at most: the whole head waits. `None` when that has passed.
@@ -273,13 +274,13 @@ impl<P: Process> Context<'_, P> {
     /// [`UnknownLock`], which lists the known ones.
     #[track_caller]
     pub fn lock_within(&mut self, name: &str, time: Duration) -> Result<Option<LockGuard>, UnknownLock> {
-        self.owning().lock_within(name, time, Location::caller())
+        self.raw().lock_within(name, time, Location::caller())
     }
 
     /// All locks of this process, and who holds them.
     #[must_use]
     pub fn locks(&self) -> Vec<LockInfo> {
-        let family = self.common().and_then(|common| common.family.as_ref());
+        let family = self.known().and_then(|extras| extras.family.as_ref());
         family.map(|family| family.locks.list()).unwrap_or_default()
     }
 }
@@ -344,13 +345,8 @@ impl Wake for Flag {
 }
 
 /// The janitor's part: takes note of the threads that have ended.
-#[inline]
-pub(crate) fn reap<P: Process>(_: &mut P, cx: &mut Context<'_, P>) {
-    reap_all(&mut cx.raw());
-}
-
 #[cold]
-fn reap_all(cx: &mut RawContext<'_>) {
+pub(crate) fn reap(cx: &mut RawContext<'_>) {
     let ended: Vec<Child> =
         cx.own().children.extract_if(.., |child| child.running.is_some() && child.shared.has_ended()).collect();
     for child in ended {
@@ -367,7 +363,7 @@ fn reap_all(cx: &mut RawContext<'_>) {
 /// The end of all threads, before their owner's death: they are told, and waited for as long as a death may take. Who has
 /// not ended then is named.
 pub(crate) fn end_all(cx: &mut RawContext<'_>) {
-    let Some(Common { children, family: Some(family), .. }) = cx.known_mut() else { return };
+    let Some(Extras { children, family: Some(family), .. }) = cx.known_mut() else { return };
     let (children, family) = (std::mem::take(children), family.clone());
     children.iter().for_each(|child| child.shared.stop());
     let awaited: Vec<Arc<Shared>> = children

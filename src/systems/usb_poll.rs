@@ -5,7 +5,7 @@
 use crate::cause::Cause;
 use crate::context::Context;
 use crate::event::{EmitError, Event};
-use crate::failure::guarded_raw;
+use crate::failure::guarded;
 use crate::post::Address;
 use crate::process::{Flags, Process};
 use crate::scope::{self, Change, Lent, Scope};
@@ -39,8 +39,8 @@ impl<P: Process> Context<'_, P> {
 
     /// Asks for no more events of devices. The threads of pings go on, and ping nobody.
     pub fn unwatch_usb(&mut self) {
-        if let Some(common) = self.raw().known_mut() {
-            common.usb = None;
+        if let Some(extras) = self.raw().known_mut() {
+            extras.usb = None;
         }
     }
 
@@ -71,7 +71,7 @@ impl<P: Process> Context<'_, P> {
     }
 
     fn known_usb_watch(&self) -> Option<Arc<Watch>> {
-        self.common()?.usb.clone()?.downcast().ok()
+        self.known()?.usb.clone()?.downcast().ok()
     }
 
     fn usb_watch(&mut self) -> Arc<Watch> {
@@ -83,7 +83,7 @@ impl<P: Process> Context<'_, P> {
             required: AtomicBool::new(false),
             wanted: Mutex::default(),
         });
-        self.owning().own().usb = Some(watch.clone());
+        self.raw().own().usb = Some(watch.clone());
         watch
     }
 }
@@ -280,7 +280,7 @@ fn fail(world: &mut World, entity: Entity, message: &str) {
         if cx.vitals.flags.has(Flags::DYING.and(Flags::OVER)) {
             return;
         }
-        guarded_raw("usb", cx, |_| Err(message.into()));
+        guarded("usb", cx, |_| Err(message.into()));
         if !cx.vitals.flags.has(Flags::DYING) {
             let process = cx.vitals.address.name().to_owned();
             let cause = Cause::Failed { process, hook: "usb".into(), message: message.to_owned() };

@@ -182,6 +182,14 @@ impl Forwards {
         self.any.set(false);
         self.all.take()
     }
+
+    /// Forgets what was said where there was no mail to pass on.
+    #[inline]
+    pub(crate) fn clear(&self) {
+        if self.any.get() {
+            self.take();
+        }
+    }
 }
 
 /// See the module's documentation.

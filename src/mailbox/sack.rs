@@ -47,7 +47,7 @@ const PATIENCE: u32 = 1000;
 pub(crate) struct Chain {
     pub(super) first: u32,
     pub(super) last: u32,
-    pub(super) count: u32,
+    pub(crate) count: u32,
 }
 
 impl Chain {

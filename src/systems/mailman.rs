@@ -32,22 +32,23 @@ pub(super) fn read_all(
     process: &mut AnyProcess<'_>,
     cx: &mut RawContext<'_>,
 ) {
-    if cx.scope.forwards.is_some() {
-        // Said outside of a mail's callback, where there was nothing to pass on.
-        cx.scope.forwards.take();
-    }
-    let (mut left, mut all_light) = (chain, true);
+    let (mut left, mut all_light, mut unwilling) = (chain, true, false);
     while let Some(slot) = sack.front(&mut left) {
         let Some(mail) = slot else { continue };
-        let unwilling = cx.pulled.get() || cx.vitals.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address);
         if unwilling || !mail.is_plain() || pill.is_some_and(|pill| mail.subject_is(pill)) {
             read_special(slot.take(), unwilling, process, cx);
+            unwilling = is_unwilling(cx);
             continue;
         }
         if !pass_filters(mail, None, process, cx) {
             unmatched(mail, cx.scope);
         }
-        all_light &= mail.needs_no_drop();
+        if !mail.needs_no_drop() {
+            all_light = false;
+        }
+        if left.count > 0 {
+            unwilling = is_unwilling(cx);
+        }
         if cx.scope.forwards.is_some() {
             slot.take().into_iter().for_each(|mail| forward(mail, cx));
         }
@@ -59,6 +60,12 @@ pub(super) fn read_all(
     if cx.vitals.address.0.has_errands() {
         run_errands(process, cx);
     }
+}
+
+/// Whether what a callback has done has made an end of reading.
+#[inline(always)]
+fn is_unwilling(cx: &RawContext<'_>) -> bool {
+    cx.pulled.get() || cx.vitals.flags.has(Flags::DYING) && is_distrusted(&cx.vitals.address)
 }
 
 /// A mail that is more than a plain one, or is not to be read.
@@ -83,6 +90,7 @@ fn run_errands(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
         threads::reap(cx);
     }
     events::hear(process, cx);
+    cx.scope.forwards.clear();
 }
 
 /// After a panic, nothing of the process is run but its death.
@@ -129,6 +137,7 @@ fn answer(mail: Mail, process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) -> 
     };
     let outcome = ask.outcome(mail);
     guarded("mail", cx, |cx| ask.resolve(outcome, process, cx));
+    cx.scope.forwards.clear();
     None
 }
 
@@ -244,6 +253,7 @@ pub(crate) fn last_pass(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
         if cx.scope.next_tick {
             sort(&mut chain, &mut sack);
         }
+        cx.scope.forwards.clear();
         read_all(chain, &mut sack, cx.scope.control.pill.get(), process, cx);
     }
     empty(&address, cx.scope);

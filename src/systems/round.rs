@@ -35,10 +35,13 @@ pub(crate) struct Desk {
 struct Visit {
     entity: Entity,
     /// Which of the tables of its lane it is in, and where in that.
-    table: usize,
-    row: usize,
+    table: u32,
+    row: u32,
     chain: Chain,
 }
+
+/// No such table or row.
+const NONE: u32 = u32::MAX;
 
 impl Desk {
     /// Takes over the bag of a lane.
@@ -87,8 +90,8 @@ impl Desk {
     fn locate_all(&mut self, entities: &Entities) {
         self.visits.clear();
         self.visits.extend(self.whom.drain(..).map(|entity| {
-            let row = entities.get_spawned(entity).map_or(usize::MAX, |place| place.table_row.index());
-            Visit { entity, table: 0, row, chain: Chain::EMPTY }
+            let row = entities.get_spawned(entity).map_or(NONE, |place| place.table_row.index_u32());
+            Visit { entity, table: NONE, row, chain: Chain::EMPTY }
         }));
     }
 
@@ -106,7 +109,7 @@ impl Desk {
         self.empty(tables, scope);
         let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { table, row, chain, .. } in &self.visits {
-            if let Some((mut process, vitals)) = tables.get_mut(*table).and_then(|rows| rows.get_mut(*row)) {
+            if let Some((mut process, vitals)) = tables.get_mut(*table as usize).and_then(|rows| rows.get_mut(*row)) {
                 round.read(*chain, &mut process, vitals);
             }
         }
@@ -116,10 +119,14 @@ impl Desk {
     /// Empties the mailboxes of all of them.
     fn empty(&mut self, tables: &[AnyRows<'_>], scope: &Scope) {
         for Visit { entity, table, row, chain } in &mut self.visits {
-            let found = tables.iter().enumerate().find_map(|(at, table)| Some((at, table.vitals_of(*entity, *row)?)));
+            let mut all = tables.iter().zip(0..);
             // Nowhere: it has moved to another lane, where it has been listed anew.
-            let taken = found.and_then(|(at, vitals)| Some((at, empty(&mut self.sack, vitals, scope)?)));
-            (*table, *chain) = taken.unwrap_or((tables.len(), Chain::EMPTY));
+            let Some((vitals, at)) = all.find_map(|(rows, at)| Some((rows.vitals_of(*entity, *row)?, at))) else {
+                continue;
+            };
+            if let Some(taken) = empty(&mut self.sack, vitals, scope) {
+                (*table, *chain) = (at, taken);
+            }
         }
     }
 
@@ -187,6 +194,7 @@ impl<'a> Round<'a> {
     /// Of mail that has been taken out of its boxes: who put a pill among it had asked for its subject before.
     #[inline(always)]
     fn after_taking(sack: &'a mut Sack<Mail>, scope: &'a Scope) -> Self {
+        scope.forwards.clear();
         Self { sack, pill: scope.control.pill.get(), scope }
     }
 

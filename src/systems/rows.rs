@@ -33,14 +33,14 @@ pub(crate) struct AnyRows<'a> {
 impl AnyRows<'_> {
     /// What is kept beside this process, if it stands there.
     #[inline(always)]
-    pub(crate) fn vitals_of(&self, entity: Entity, row: usize) -> Option<&Vitals> {
-        self.vitals.get(row).filter(|vitals| vitals.address.entity() == entity)
+    pub(crate) fn vitals_of(&self, entity: Entity, row: u32) -> Option<&Vitals> {
+        self.vitals.get(row as usize).filter(|vitals| vitals.address.entity() == entity)
     }
 
     /// Those of one row.
     #[inline(always)]
-    pub(crate) fn get_mut(&mut self, row: usize) -> Option<(AnyProcess<'_>, &mut Vitals)> {
-        self.processes.get_mut(row).zip(self.vitals.get_mut(row))
+    pub(crate) fn get_mut(&mut self, row: u32) -> Option<(AnyProcess<'_>, &mut Vitals)> {
+        self.processes.get_mut(row as usize).zip(self.vitals.get_mut(row as usize))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a process has beside its state, for its whole life: filters, questions, timers, threads. Most have none of it, and no
+//! What a process has beside its state and its filters, for its whole life: questions, timers, threads. Most have none of it, and no
 //! memory for it.
 
 use crate::ask::{Ask, Debts};
@@ -20,12 +20,9 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(crate) struct Private(Option<Box<Belongings>>);
 
-/// What every mail looks at comes first: a filter, if it is the only one, in 64 bytes. (To have them aligned costs more than it
-/// saves: the allocator then leaves holes between neighbours.)
+/// What only some of them need.
 #[derive(Default)]
-#[repr(C)]
 pub(crate) struct Belongings {
-    pub(crate) filters: Filters<Callback<Mail>>,
     /// Filters of routes other than the mailbox.
     pub(crate) routes: Vec<(Cow<'static, str>, Filters<Callback<Mail>>)>,
     pub(crate) asks: Vec<Ask>,
@@ -125,17 +122,5 @@ impl Extras {
     pub(crate) fn number_timer(&mut self) -> TimerId {
         self.next_timer += 1;
         TimerId(self.next_timer - 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_only_filter_is_as_long_as_a_cache_line() {
-        // The list, which the only filter stands in, and the number of the next.
-        assert_eq!(size_of::<Filters<Callback<Mail>>>(), 64);
-        assert_eq!(std::mem::offset_of!(Belongings, filters), 0);
     }
 }

@@ -11,13 +11,14 @@ mod rules;
 use crate::body::Body;
 use crate::mail::Mail;
 use crate::subject::Subject;
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::time::Duration;
 
 pub use pattern::{Pattern, RegexError, regex};
-pub(crate) use rules::{Filters, Only};
+pub(crate) use rules::{Filters, Longer, Only};
 
 /// Conditions that a mail meets, all of them. One without any condition is a *fall-through*: it gets the mail that no filter
 /// with conditions matched.
@@ -29,7 +30,7 @@ pub(crate) use rules::{Filters, Only};
 /// let motors = Filter::new().sender(regex("motor-[0-9]+$")?);
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub struct Filter {
     /// Looked at first and most often, so it has a place of its own.
     subject: Option<Pattern>,
@@ -37,14 +38,14 @@ pub struct Filter {
     more: Option<Box<More>>,
 }
 
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 struct More {
     id: Option<Cow<'static, str>>,
     description: Cow<'static, str>,
     conditions: Vec<Condition>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 enum Condition {
     Sender(Pattern),
     Recipient(Pattern),
@@ -58,8 +59,15 @@ enum Condition {
 /// A type of body.
 #[derive(Clone, Copy)]
 struct Kind {
+    of: TypeId,
     name: fn() -> &'static str,
     is: fn(&Body) -> bool,
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Self) -> bool {
+        self.of == other.of
+    }
 }
 
 impl fmt::Debug for Kind {
@@ -105,7 +113,7 @@ impl Filter {
     /// The body is a `T`.
     #[must_use]
     pub fn typed<T: 'static>(self) -> Self {
-        let kind = Kind { name: std::any::type_name::<T>, is: Body::is::<T> };
+        let kind = Kind { of: TypeId::of::<T>(), name: std::any::type_name::<T>, is: Body::is::<T> };
         self.and(Condition::Typed(kind))
     }
 

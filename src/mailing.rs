@@ -4,7 +4,7 @@ use crate::context::{Context, UnknownProcess};
 use crate::control::DeadLetter;
 use crate::draft::{Content, Draft, Nothing, Stamp};
 use crate::erased::{self, AnyProcess, Callback, Calls, Plainly, RawContext};
-use crate::filter::{DuplicateFilter, Filter, FilterId};
+use crate::filter::{DuplicateFilter, Filter, FilterId, Longer};
 use crate::mail::Mail;
 use crate::mailbox::{Dropped, MailCount, Right};
 use crate::party::Party;
@@ -232,7 +232,7 @@ impl<P: Process> Context<'_, P> {
         filter: Filter,
         call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
     ) -> Result<FilterId, DuplicateFilter> {
-        self.vitals.private.own().filters.add(filter, Callback::new::<Plainly<P>>(call))
+        self.raw().add_filter(filter, Callback::new::<Plainly<P>>(call))
     }
 
     /// Adds a filter on a route of this process's own, for what it [`deliver`](Self::deliver)s.
@@ -246,7 +246,7 @@ impl<P: Process> Context<'_, P> {
         call: fn(&mut P, &Mail, &mut Context<'_, P>) -> Result,
     ) -> Result<FilterId, DuplicateFilter> {
         let at = self.route(route.into());
-        self.vitals.private.own().routes[at].1.add(filter, Callback::new::<Plainly<P>>(call))
+        self.vitals.private.own().routes[at].1.add(filter, Callback::new::<Plainly<P>>(call), &Longer::default())
     }
 
     /// Calls back for each mail whose body is a `T`, and hands it over typed.
@@ -263,18 +263,29 @@ impl<P: Process> Context<'_, P> {
     /// ```
     pub fn on<T: Any + Send + Sync>(&mut self, call: fn(&mut P, &T, &mut Context<'_, P>) -> Result) -> FilterId {
         let callback = Callback::new::<Typed<P, T>>(call);
-        let added = self.vitals.private.own().filters.add(Filter::new().typed::<T>(), callback);
+        let added = self.raw().add_filter(Filter::new().typed::<T>(), callback);
         added.expect("a filter without an id is never a duplicate")
     }
 
     /// Takes a filter away, by its id. It holds at once. `None` when there is none.
     pub fn remove_filter(&mut self, id: &str) -> Option<Filter> {
-        self.vitals.private.get_mut()?.filters.remove(id)
+        self.vitals.filters.remove(id)
     }
 
     /// All filters of this process's mailbox, in order.
     pub fn filters(&self) -> Vec<(FilterId, &Filter)> {
-        self.vitals.private.get().map(|belongings| belongings.filters.iter().collect()).unwrap_or_default()
+        self.vitals.filters.iter().collect()
+    }
+}
+
+impl RawContext<'_> {
+    fn add_filter(&mut self, filter: Filter, call: Callback<Mail>) -> Result<FilterId, DuplicateFilter> {
+        let first = self.scope.first_filters.borrow();
+        // A branch of the scope may not know of it: then it is not shared.
+        match first.get(self.vitals.address.0.kind as usize) {
+            Some(none) => self.vitals.filters.add(filter, call, none),
+            None => self.vitals.filters.add(filter, call, &Longer::default()),
+        }
     }
 }
 

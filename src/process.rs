@@ -13,6 +13,9 @@
 
 use crate::belongings::Private;
 use crate::context::Context;
+use crate::erased::Callback;
+use crate::filter::Filters;
+use crate::mail::Mail;
 use crate::parallel::Parallel;
 use crate::party::Party;
 use crate::post::Address;
@@ -188,6 +191,8 @@ pub(crate) struct Vitals {
     /// Index of its group and type on this head.
     pub(crate) lane: u32,
     pub(crate) flags: Flags,
+    /// Of its mailbox.
+    pub(crate) filters: Filters<Callback<Mail>>,
     pub(crate) private: Private,
 }
 
@@ -195,7 +200,16 @@ impl Vitals {
     /// Of one who is yet to be born.
     pub(crate) fn new(address: Address, lane: u32, since: u64) -> Self {
         let (party, flags) = (address.0.party, Flags::OVER.and(Flags::ABSENT));
-        Self { address, party, lives_offset: 0, since, lane, flags, private: Private::default() }
+        Self {
+            address,
+            party,
+            lives_offset: 0,
+            since,
+            lane,
+            flags,
+            filters: Filters::default(),
+            private: Private::default(),
+        }
     }
 }
 
@@ -291,6 +305,6 @@ mod tests {
 
     #[test]
     fn what_stands_beside_a_process_stays_small() {
-        assert!(size_of::<Vitals>() <= 48, "{}", size_of::<Vitals>());
+        assert!(size_of::<Vitals>() <= 56, "{}", size_of::<Vitals>());
     }
 }

@@ -11,7 +11,8 @@ pub(crate) mod row;
 
 use crate::cause::Cause;
 use crate::control::Control;
-use crate::erased::{Actor, AnyProcess};
+use crate::erased::{Actor, AnyProcess, Callback};
+use crate::filter::Longer;
 use crate::frequency::Frequency;
 use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
@@ -208,6 +209,8 @@ pub(crate) struct Scope {
     pub(crate) kinds: RefCell<Vec<Kind>>,
     /// The number of the vitals in this World, from the first kind on.
     pub(crate) vitals: Cell<Option<ComponentId>>,
+    /// The list of filters that the last of each kind had with its first.
+    pub(crate) first_filters: RefCell<Vec<Longer<Callback<Mail>>>>,
     /// How many unnamed processes each kind has had.
     pub(crate) unnamed: RefCell<Vec<u32>>,
     pub(crate) ids: Ids,
@@ -263,6 +266,7 @@ impl Scope {
             lanes: RefCell::default(),
             kinds: RefCell::default(),
             vitals: Cell::new(None),
+            first_filters: RefCell::default(),
             unnamed: RefCell::default(),
             ids,
             next_tick,

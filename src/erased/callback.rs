@@ -79,6 +79,13 @@ impl<A> Clone for Callback<A> {
 
 impl<A> Copy for Callback<A> {}
 
+impl<A> PartialEq for Callback<A> {
+    /// Whether both do the same. Of two that do, it may say no.
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::fn_addr_eq(self.function, other.function) && std::ptr::fn_addr_eq(self.call, other.call)
+    }
+}
+
 impl<A> fmt::Debug for Callback<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Callback({:?})", self.function)
@@ -93,5 +100,57 @@ impl<'t> RawContext<'t> {
         // SAFETY: both have the same fields in the same order, laid out as C does, but for a mark of no size. Nothing that a
         // context does relies on the type.
         unsafe { &mut *std::ptr::from_mut(self).cast() }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom_model))]
+mod tests {
+    use super::*;
+    use crate::erased::AnyProcess;
+    use bevy_ecs::component::Component;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[derive(Component, Default)]
+    struct Counter {
+        sum: u64,
+        other: String,
+    }
+
+    impl Process for Counter {
+        /// Calls itself back, as its head does.
+        fn birth(&mut self, cx: &mut Context<'_, Self>) -> Result {
+            let plain = Callback::new::<Plainly<Self>>(|counter: &mut Self, more: &u64, cx: &mut Context<'_, Self>| {
+                counter.sum += more;
+                counter.other.push_str(cx.name());
+                Ok(())
+            });
+            let failing = Callback::new::<Plainly<Self>>(|_: &mut Self, more: &u64, _: &mut Context<'_, Self>| {
+                Err(more.to_string())?
+            });
+            let (mut this, mut cx) = (AnyProcess::new(self), cx.raw());
+            plain.call(&mut this, &40, &mut cx)?;
+            plain.call(&mut this, &2, &mut cx)?;
+            let error = failing.call(&mut this, &7, &mut cx).unwrap_err();
+            assert!(error.to_string().contains('7') && plain == plain.clone() && plain != failing);
+            let mut other = Other;
+            let wrong = AssertUnwindSafe(|| plain.call(&mut AnyProcess::new(&mut other), &1, &mut cx));
+            assert!(catch_unwind(wrong).is_err(), "it is not called of a process of another type");
+            Ok(())
+        }
+    }
+
+    #[derive(Component)]
+    struct Other;
+    impl Process for Other {}
+
+    #[test]
+    fn a_callback_finds_the_type_of_its_process_again() {
+        use crate::application::Application;
+        let application = Application::new().clock(crate::clock::Clock::simulated());
+        let mut running = application.add_process(Counter::default(), crate::frequency::hz(1)).build().unwrap();
+        let counter = running.get::<Counter>("counter").unwrap();
+        assert_eq!((counter.sum, &*counter.other), (42, "CounterCounter"));
+        assert_eq!(running.report().process("counter").unwrap().panics, 0);
     }
 }

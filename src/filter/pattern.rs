@@ -61,6 +61,22 @@ pub fn regex(written: &str) -> Result<Pattern, RegexError> {
     Ok(Pattern(Kind::Rare(Arc::new(Rare::Regex(expression)))))
 }
 
+impl PartialEq for Pattern {
+    /// Whether both are written alike; a text without regard to case, as it matches.
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Kind::Any, Kind::Any) => true,
+            (Kind::Known(one), Kind::Known(other)) => std::ptr::eq(*one, *other),
+            (Kind::Rare(one), Kind::Rare(other)) => match (&**one, &**other) {
+                (Rare::Exact(one), Rare::Exact(other)) => one == other,
+                (Rare::Regex(one), Rare::Regex(other)) => one.written == other.written,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 impl Pattern {
     /// Anything.
     pub const ANY: Self = Self(Kind::Any);

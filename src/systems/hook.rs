@@ -2,6 +2,7 @@
 
 use crate::erased::{self, Act, AnyProcess, RawContext};
 use crate::failure::guarded;
+use crate::filter::Filters;
 use crate::frequency::Frequency;
 use crate::post::Fate;
 use crate::process::{Flags, Process, Vitals};
@@ -138,6 +139,7 @@ pub(crate) fn retire(world: &mut World, entity: Entity) {
     visit(world, entity, |mut actor| {
         withdraw_alarms(actor.cx.vitals, actor.cx.scope);
         death::die(&mut actor);
+        actor.cx.vitals.filters = Filters::default();
         actor.cx.vitals.private.clear();
     });
 }

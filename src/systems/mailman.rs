@@ -178,10 +178,9 @@ fn go_round(mail: &Mail, route: Option<usize>, process: &mut AnyProcess<'_>, cx:
 
 #[inline(always)]
 fn filters<'a>(cx: &'a RawContext<'_>, route: Option<usize>) -> Option<&'a Filters<Callback<Mail>>> {
-    let belongings = cx.vitals.private.get()?;
     match route {
-        None => Some(&belongings.filters),
-        Some(route) => belongings.routes.get(route).map(|(_, filters)| filters),
+        None => Some(&cx.vitals.filters),
+        Some(route) => cx.vitals.private.get()?.routes.get(route).map(|(_, filters)| filters),
     }
 }
 

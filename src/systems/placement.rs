@@ -2,6 +2,7 @@
 
 use crate::budget::{Budget, Meter};
 use crate::context::with_vitals;
+use crate::filter::Longer;
 use crate::frequency::Frequency;
 use crate::key::{GroupKey, InGroup};
 use crate::mailbox::Bag;
@@ -120,6 +121,7 @@ fn add_kind(world: &mut World, kind: Kind) -> u32 {
     let mut kinds = scope.kinds.borrow_mut();
     kinds.push(kind);
     scope.unnamed.borrow_mut().push(0);
+    scope.first_filters.borrow_mut().push(Longer::default());
     let number = kinds.len() as u32 - 1;
     drop(kinds);
     // Looked up once, not at each death.

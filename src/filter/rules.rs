@@ -302,8 +302,8 @@ mod tests {
     fn sharing_makes_no_difference() {
         use proptest::prelude::*;
         // To whom, whether to add, which subject, and which callback; or whom to remove.
-        let step = (0..3_usize, any::<bool>(), 0..3_u32, 0..2_u32);
-        proptest!(|(steps in proptest::collection::vec(step, 0..60))| {
+        let step = (0..3_usize, any::<bool>(), 0..2_u32, 0..2_u32);
+        proptest!(ProptestConfig::with_cases(2000), |(steps in proptest::collection::vec(step, 0..30))| {
             let none = Longer::default();
             let mut all: [(Filters<u32>, Model, u32); 3] = Default::default();
             for (whom, adds, subject, callback) in steps {
@@ -317,7 +317,7 @@ mod tests {
                     prop_assert!(filters.remove(&number.to_string()).is_some());
                 }
                 for (filters, model, _) in &all {
-                    for subject in 0..3 {
+                    for subject in 0..2 {
                         let expected: Vec<u32> =
                             model.iter().filter(|(_, it)| it / 2 == subject).map(|(_, it)| it % 2).collect();
                         prop_assert_eq!(matching(filters, &mail().subject(subject.to_string()).get()), expected);

@@ -22,7 +22,7 @@ pub(crate) fn guarded<P: Process>(
     cx: &mut Context<'_, P>,
     call: impl FnOnce(&mut P, &mut Context<'_, P>) -> Result,
 ) {
-    cx.scope.hold(cx.vitals.party);
+    cx.scope.hold(cx.vitals.address.party());
     // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
     match catch_unwind(AssertUnwindSafe(|| call(process, cx))) {
         Ok(Ok(())) => {}
@@ -33,7 +33,7 @@ pub(crate) fn guarded<P: Process>(
 /// The same, without the type of the process.
 #[inline]
 pub(crate) fn guarded_raw(hook: &'static str, cx: &mut RawContext<'_>, call: impl FnOnce(RawContext<'_>) -> Result) {
-    cx.scope.hold(cx.vitals.party);
+    cx.scope.hold(cx.vitals.address.party());
     match catch_unwind(AssertUnwindSafe(|| call(cx.reborrow()))) {
         Ok(Ok(())) => {}
         outcome => cx.reborrow().culprit(hook).answers(outcome),

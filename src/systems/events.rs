@@ -118,7 +118,7 @@ fn hear_all(process: &mut dyn Any, cx: &mut RawContext<'_>) {
         }
     }
     if inbox.leave() {
-        cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.entity());
+        cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.party());
     }
 }
 

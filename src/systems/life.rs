@@ -68,7 +68,7 @@ impl<P: Process> LivesOf<P> {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            self.desk.locate(world.entities());
+            self.desk.locate(world.entities(), scope);
             let mut tables = recycle(std::mem::take(&mut self.tables));
             let rows = self.rows.query_mut(world).contiguous_iter_inner();
             tables.extend(rows.expect("all components are in tables").map(Rows::of));

@@ -8,7 +8,7 @@ use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Sack};
+use crate::mailbox::{Chain, Home, Sack};
 use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Process, Vitals};
@@ -56,7 +56,7 @@ pub(super) fn read_all<P: Process>(
     if !all_light {
         sack.take_all(chain).for_each(drop);
     }
-    if cx.vitals.address.0.has_errands() {
+    if cx.scope.at_home(cx.vitals.address.party().slot(), Home::has_errands) == Some(true) {
         run_errands(process, cx);
     }
 }
@@ -274,7 +274,7 @@ pub(crate) fn break_off<P: Process>(cx: &mut Context<'_, P>) {
 
 /// Closes a box; what is in it are dead letters.
 pub(crate) fn empty(address: &Address, scope: &Scope) {
-    let left = address.0.mailbox.close(&mut scope.bag(address.0.lane.load(Relaxed)).sack);
+    let left = address.0.mailbox.close(&mut scope.bag(address.0.mailbox.home().lane()).sack);
     for mail in left {
         unread(mail, scope);
     }
@@ -287,7 +287,7 @@ fn settle_debts<P: Process>(reason: &'static str, cx: &mut Context<'_, P>) {
     let owed = cx.raw().known_mut().map(|common| std::mem::take(&mut common.owed)).unwrap_or_default();
     let address = &cx.vitals.address;
     for debt in owed {
-        let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);
+        let _ = cx.scope.post(debt.failed(address.name(), reason), address.party());
     }
 }
 
@@ -301,7 +301,7 @@ pub(crate) fn sort_announced(world: &mut World) {
             if let Some(vitals) = process.get::<Vitals>()
                 && vitals.address.0.mailbox.is_announced()
             {
-                scope.list_ready(vitals.lane, entity);
+                scope.list_ready(vitals.lane, vitals.address.party());
             }
         });
     }
@@ -309,11 +309,11 @@ pub(crate) fn sort_announced(world: &mut World) {
 
 /// A process has changed lanes: its mail and its events are read there from now on.
 pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
-    let before = address.0.lane.swap(lane, Relaxed);
+    let before = address.0.mailbox.home().set_lane(lane);
     address.0.mailbox.shelve(Vec::new(), &mut scope.bag(before).sack);
     address.0.mailbox.unlist();
     let has_mail = address.mail_count().waiting > 0 && address.0.mailbox.is_announced();
     if has_mail || address.0.known_inbox().is_some_and(Inbox::is_ready) {
-        scope.list_ready(lane, address.entity());
+        scope.list_ready(lane, address.party());
     }
 }

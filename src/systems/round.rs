@@ -3,13 +3,13 @@
 
 use crate::context::Context;
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Sack};
+use crate::mailbox::{Chain, Home, Sack};
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use crate::subject::Subject;
 use crate::systems::mailman::{read_all, sort};
 use crate::systems::rows::Rows;
-use bevy_ecs::entity::{Entities, Entity};
+use bevy_ecs::entity::Entities;
 use bevy_ecs::query::QueryState;
 use bevy_ecs::world::World;
 use std::cell::Cell;
@@ -24,8 +24,8 @@ const BUDGET: u32 = 1000;
 /// within the round, a mail handed from each to the next would heap up at the last.
 #[derive(Default)]
 pub(crate) struct Desk {
-    /// Who has mail.
-    whom: Vec<Entity>,
+    /// The slots of those who have mail.
+    whom: Vec<u32>,
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
     visits: Vec<Visit>,
@@ -33,7 +33,7 @@ pub(crate) struct Desk {
 
 /// What was in one mailbox when the round began.
 struct Visit {
-    entity: Entity,
+    slot: u32,
     /// Which of the tables of its lane it is in, and where in that.
     table: usize,
     row: usize,
@@ -65,11 +65,13 @@ impl Desk {
     }
 
     /// Looks up where those who have mail stand: the dead in no row that there is.
-    pub(crate) fn locate(&mut self, entities: &Entities) {
+    pub(crate) fn locate(&mut self, entities: &Entities, scope: &Scope) {
         self.visits.clear();
-        self.visits.extend(self.whom.drain(..).map(|entity| {
-            let row = entities.get_spawned(entity).map_or(usize::MAX, |place| place.table_row.index());
-            Visit { entity, table: 0, row, chain: Chain::EMPTY }
+        let depot = scope.depot.borrow();
+        self.visits.extend(self.whom.drain(..).map(|slot| {
+            let place = depot.home(slot).and_then(|home| entities.get_spawned(home.entity()).ok());
+            let row = place.map_or(usize::MAX, |place| place.table_row.index());
+            Visit { slot, table: 0, row, chain: Chain::EMPTY }
         }));
     }
 
@@ -86,15 +88,15 @@ impl Desk {
     /// are many, and run one after another.
     #[inline(never)]
     fn take(&mut self, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
-        let has_mail = self.whom.contains(&vitals.address.entity());
+        let has_mail = self.whom.contains(&vitals.address.party().slot());
         self.whom.clear();
         if has_mail { empty(&mut self.sack, vitals, scope) } else { None }
     }
 
     /// The whole round in a lane of which these are all tables.
     pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
-        for Visit { entity, table, row, chain } in &mut self.visits {
-            let found = tables.iter().position(|table| table.holds(*entity, *row));
+        for Visit { slot, table, row, chain } in &mut self.visits {
+            let found = tables.iter().position(|table| table.holds(*slot, *row));
             // Nowhere: it has moved to another lane, where it has been listed anew.
             let taken = found.and_then(|table| empty(&mut self.sack, &tables[table].vitals[*row], scope));
             *table = if taken.is_some() { found.unwrap_or_default() } else { tables.len() };
@@ -112,17 +114,19 @@ impl Desk {
     /// The whole round in a lane without tables.
     pub(crate) fn deliver_each<P: Process>(&mut self, rows: &mut QueryState<Row<P>>, world: &mut World, scope: &Scope) {
         self.visits.clear();
-        for entity in self.whom.drain(..) {
+        for slot in self.whom.drain(..) {
+            let Some(entity) = scope.at_home(slot, Home::entity) else { continue };
             let Ok(row) = rows.get_mut(world, entity) else { continue };
             Rows::with(row, |row| {
                 if let Some(chain) = empty(&mut self.sack, &row.vitals[0], scope) {
-                    self.visits.push(Visit { entity, table: 0, row: 0, chain });
+                    self.visits.push(Visit { slot, table: 0, row: 0, chain });
                 }
             });
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { entity, chain, .. } in &self.visits {
-            if let Ok(row) = rows.get_mut(world, *entity) {
+        for Visit { slot, chain, .. } in &self.visits {
+            let Some(entity) = scope.at_home(*slot, Home::entity) else { continue };
+            if let Ok(row) = rows.get_mut(world, entity) {
                 Rows::with(row, |row| round.read(*chain, row, 0));
             }
         }
@@ -137,17 +141,17 @@ fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain>
         lay_aside(sack, vitals, scope);
         return None;
     }
-    let mailbox = &vitals.address.0.mailbox;
+    let (mailbox, party) = (&vitals.address.0.mailbox, vitals.address.party());
     let (chain, more) = if scope.next_tick {
         let start = scope.now();
         let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start);
         sort(&mut chain, sack);
         (chain, more)
     } else {
-        mailbox.take(sack, BUDGET)
+        scope.at_home(party.slot(), |home| mailbox.take(home, sack, BUDGET))?
     };
     if more {
-        scope.list_ready(vitals.lane, vitals.address.entity());
+        scope.list_ready(vitals.lane, vitals.address.party());
     }
     Some(chain)
 }
@@ -156,7 +160,7 @@ fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain>
 fn lay_aside(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     vitals.address.0.mailbox.shelve(Vec::new(), sack);
     if !vitals.flags.has(Flags::DYING) {
-        scope.list_ready(vitals.lane, vitals.address.entity());
+        scope.list_ready(vitals.lane, vitals.address.party());
     }
 }
 
@@ -192,7 +196,7 @@ impl<'a> Round<'a> {
 fn give_back(chain: Chain, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     let mut bag = scope.bag(vitals.lane);
     if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) {
-        bag.ready.push(vitals.address.entity());
+        bag.ready.push(vitals.address.party().slot());
     }
 }
 

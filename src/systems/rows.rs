@@ -9,7 +9,6 @@ use crate::failure::Culprit;
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use bevy_ecs::change_detection::{ContiguousMut, DetectChangesMut};
-use bevy_ecs::entity::Entity;
 use bevy_ecs::query::{ContiguousQueryData, QueryData};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,10 +55,10 @@ impl<'a, P: Process> Rows<'a, P> {
         (Rows { processes, vitals }, Rows { processes: other_processes, vitals: other_vitals })
     }
 
-    /// Whether this process stands there.
+    /// Whether the process with this slot stands there.
     #[inline(always)]
-    pub(crate) fn holds(&self, entity: Entity, row: usize) -> bool {
-        self.vitals.get(row).is_some_and(|vitals| vitals.address.entity() == entity)
+    pub(crate) fn holds(&self, slot: u32, row: usize) -> bool {
+        self.vitals.get(row).is_some_and(|vitals| vitals.address.party().slot() == slot)
     }
 
     /// The lives of all. After a panic, goes on behind the culprit.
@@ -115,7 +114,7 @@ fn live_from<P: Process>(begun: &mut usize, rows: &mut Rows<'_, P>, scope: &Scop
             break;
         }
         if number.is_multiple_of(SAID) {
-            scope.hold(vitals[0].party);
+            scope.hold(vitals[0].address.party());
         }
         for (process, vitals) in processes.iter_mut().zip(vitals) {
             progress.count += 1;
@@ -139,7 +138,7 @@ fn live<P: Process, const CLEAR: bool>(process: &mut P, mut cx: Context<'_, P>) 
         return;
     }
     if !CLEAR {
-        scope.hold(cx.vitals.party);
+        scope.hold(cx.vitals.address.party());
     }
     let from = if !CLEAR && cx.vitals.flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
     if let Err(error) = process.life(&mut cx) {

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     calls: Mutex<Vec<Call>>,
     /// Of its processes.
     pub(crate) slots: Slots,
+    /// Whether anybody here has ever had anything for his mailman but mail: where not, nobody is asked.
+    errands: AtomicBool,
     announced: AtomicBool,
     mail: Mutex<Vec<Entity>>,
     /// Counted up by all that goes on.
@@ -82,6 +84,7 @@ impl Link {
             waiting: AtomicBool::new(false),
             calls: Mutex::default(),
             slots: Slots::default(),
+            errands: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             mail: Mutex::default(),
             pulse: AtomicU64::new(0),
@@ -182,6 +185,15 @@ impl Link {
     pub(crate) fn announce(&self, entity: Entity) {
         self.mail.lock().push(entity);
         self.announced.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn add_errand(&self) {
+        self.errands.store(true, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_errands(&self) -> bool {
+        self.errands.load(Ordering::Relaxed)
     }
 
     /// Whether mailboxes have been announced: one relaxed load.

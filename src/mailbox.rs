@@ -199,21 +199,9 @@ impl<M: Item> Mailbox<M> {
         }
     }
 
-    /// Hands over what waits, in order of delivery, up to `budget`. The chain is in this sack, in which it stays. Whether more
-    /// wait: then the box stays ready, and it is the caller who lists it again. Its home is as the caller has found it: to find it
-    /// from here would take longer than all else.
-    #[inline(always)]
-    pub(crate) fn take(&self, home: &Home, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
-        let waiting = home.waiting();
-        if waiting > budget || !home.is_behind(Behind::Nothing) {
-            return self.take_due(sack, budget, |_| true);
-        }
-        home.set_ready(false);
-        home.deliver(waiting);
-        (home.release(), false)
-    }
-
-    /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
+    /// Hands over what waits and is `due`, in order of delivery, up to `budget`: where more has to be thought of than
+    /// [`Home::take`] does. The chain is in this sack, in which it stays. Whether more wait: then the box stays ready, and it is
+    /// the caller who lists it again.
     #[inline(never)]
     pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
         let (chain, more) = if self.home.is_behind(Behind::All) {

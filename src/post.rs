@@ -125,6 +125,7 @@ impl Record {
     /// Has its mailman look, at each visit from now on, at what else than mail may wait: events, threads, routes.
     pub(crate) fn add_errand(&self) {
         self.mailbox.home().add_errand();
+        self.link.add_errand();
     }
 
     /// Where its events wait, if it has ever had one.

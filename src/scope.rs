@@ -420,6 +420,12 @@ impl Scope {
         self.depot.borrow().home(slot).map(look)
     }
 
+    /// Whether anything else than mail has ever waited for the mailman of this one.
+    #[inline(always)]
+    pub(crate) fn has_errands(&self, party: Party) -> bool {
+        self.link.has_errands() && self.at_home(party.slot(), Home::has_errands) == Some(true)
+    }
+
     /// A slot for a new process of this head.
     pub(crate) fn claim_slot(&self) -> (Party, HomeRef) {
         let (party, home) = self.link.slots.claim();

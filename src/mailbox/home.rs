@@ -196,6 +196,20 @@ impl Home {
     }
 }
 
+impl Home {
+    /// Hands over all that waits, in order of delivery, if there is no more to it than that. It stays in the sack of its lane.
+    #[inline(always)]
+    pub(crate) fn take(&self, budget: u32) -> Option<Chain> {
+        let waiting = self.waiting();
+        if waiting > budget || !self.is_behind(Behind::Nothing) {
+            return None;
+        }
+        self.set_ready(false);
+        self.deliver(waiting);
+        Some(self.release())
+    }
+}
+
 /// What is counted for every mail, by one thread at a time; the rest is in [`Counts`](super::counts::Counts).
 impl Home {
     /// So many wait now, wherever.

@@ -263,7 +263,7 @@ impl Trial {
     fn take(&mut self, budget: usize) -> (Vec<Note>, bool) {
         self.begin();
         let budget = u32::try_from(budget).unwrap_or(u32::MAX);
-        let (chain, more) = self.mailbox.take(&self.mailbox.home, &mut self.sack, budget);
+        let (chain, more) = self.mailbox.take(&mut self.sack, budget);
         let taken = self.sack.take_all(chain).collect();
         self.sack.reset();
         (self.ready, self.told) = (more, false);

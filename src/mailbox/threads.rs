@@ -64,10 +64,17 @@ fn push(
     mailbox.push(plain, depot.map(right), announce, |_, _| ()).is_ok()
 }
 
+impl<M: Item> Mailbox<M> {
+    /// As a round does it.
+    pub(super) fn take(&self, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
+        self.home.take(budget).map_or_else(|| self.take_due(sack, budget, |_| true), |chain| (chain, false))
+    }
+}
+
 /// A round of one box.
 fn take(mailbox: &Mailbox<Plain>, budget: u32, depot: &RefCell<Depot<Plain>>) -> (Vec<Plain>, bool) {
     let mut sack = std::mem::take(&mut depot.borrow_mut().bags[0].sack);
-    let (chain, more) = mailbox.take(&mailbox.home, &mut sack, budget);
+    let (chain, more) = mailbox.take(&mut sack, budget);
     (sack.take_all(chain).collect(), more)
 }
 

@@ -63,12 +63,12 @@ impl<P: Process> LivesOf<P> {
     fn run_all(&mut self, world: &mut World, scope: &Scope) {
         let mut watch = Watch::start(self.lane, scope);
         if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
-            self.desk.deliver_each(&mut self.rows, world, scope);
+            self.desk.deliver_each(&mut self.rows, world, self.lane, scope);
             for row in self.rows.iter_mut(world) {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            self.desk.locate(world.entities(), scope);
+            self.desk.locate(world.entities(), self.lane, scope);
             let mut tables = recycle(std::mem::take(&mut self.tables));
             let rows = self.rows.query_mut(world).contiguous_iter_inner();
             tables.extend(rows.expect("all components are in tables").map(Rows::of));

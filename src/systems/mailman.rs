@@ -8,7 +8,7 @@ use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Home, Sack};
+use crate::mailbox::{Chain, Sack};
 use crate::mailing::Handler;
 use crate::post::Address;
 use crate::process::{Flags, Process, Vitals};
@@ -56,7 +56,7 @@ pub(super) fn read_all<P: Process>(
     if !all_light {
         sack.take_all(chain).for_each(drop);
     }
-    if cx.scope.at_home(cx.vitals.address.party().slot(), Home::has_errands) == Some(true) {
+    if cx.scope.has_errands(cx.vitals.address.party()) {
         run_errands(process, cx);
     }
 }

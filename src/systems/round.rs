@@ -37,7 +37,8 @@ struct Visit {
     /// Which of the tables of its lane it is in, and where in that.
     table: usize,
     row: usize,
-    chain: Chain,
+    /// What was in its box, once that is known.
+    taken: Option<Chain>,
 }
 
 impl Desk {
@@ -64,15 +65,19 @@ impl Desk {
         self.whom.is_empty()
     }
 
-    /// Looks up where those who have mail stand: the dead in no row that there is.
-    pub(crate) fn locate(&mut self, entities: &Entities, scope: &Scope) {
-        self.visits.clear();
+    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes, and looks up where they
+    /// stand. One who has moved to another lane has been listed anew there.
+    pub(crate) fn locate(&mut self, entities: &Entities, lane: u32, scope: &Scope) {
         let depot = scope.depot.borrow();
-        self.visits.extend(self.whom.drain(..).map(|slot| {
-            let place = depot.home(slot).and_then(|home| entities.get_spawned(home.entity()).ok());
-            let row = place.map_or(usize::MAX, |place| place.table_row.index());
-            Visit { slot, table: 0, row, chain: Chain::EMPTY }
-        }));
+        self.visits.clear();
+        for slot in self.whom.drain(..) {
+            if let Some(home) = depot.home(slot).filter(|home| home.lane() == lane)
+                && let Ok(place) = entities.get_spawned(home.entity())
+            {
+                let taken = take(home, scope);
+                self.visits.push(Visit { slot, table: 0, row: place.table_row.index(), taken });
+            }
+        }
     }
 
     /// The whole round in a lane of one process.
@@ -90,75 +95,96 @@ impl Desk {
     fn take(&mut self, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
         let has_mail = self.whom.contains(&vitals.address.party().slot());
         self.whom.clear();
-        if has_mail { empty(&mut self.sack, vitals, scope) } else { None }
+        if !has_mail {
+            return None;
+        }
+        let taken = scope.at_home(vitals.address.party().slot(), |home| take(home, scope))?;
+        empty(&mut self.sack, taken, vitals, scope)
     }
 
     /// The whole round in a lane of which these are all tables.
     pub(crate) fn deliver<P: Process>(&mut self, tables: &mut [Rows<'_, P>], scope: &Scope) {
-        for Visit { slot, table, row, chain } in &mut self.visits {
+        for Visit { slot, table, row, taken } in &mut self.visits {
             let found = tables.iter().position(|table| table.holds(*slot, *row));
-            // Nowhere: it has moved to another lane, where it has been listed anew.
-            let taken = found.and_then(|table| empty(&mut self.sack, &tables[table].vitals[*row], scope));
-            *table = if taken.is_some() { found.unwrap_or_default() } else { tables.len() };
-            *chain = taken.unwrap_or(Chain::EMPTY);
+            *taken = found.and_then(|table| empty(&mut self.sack, *taken, &tables[table].vitals[*row], scope));
+            *table = found.unwrap_or_default();
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { table, row, chain, .. } in &self.visits {
-            if let Some(table) = tables.get_mut(*table) {
-                round.read(*chain, table, *row);
+        for Visit { table, row, taken, .. } in &self.visits {
+            if let Some(chain) = *taken {
+                round.read(chain, &mut tables[*table], *row);
             }
         }
         self.sack.reset();
     }
 
     /// The whole round in a lane without tables.
-    pub(crate) fn deliver_each<P: Process>(&mut self, rows: &mut QueryState<Row<P>>, world: &mut World, scope: &Scope) {
-        self.visits.clear();
-        for slot in self.whom.drain(..) {
-            let Some(entity) = scope.at_home(slot, Home::entity) else { continue };
-            let Ok(row) = rows.get_mut(world, entity) else { continue };
-            Rows::with(row, |row| {
-                if let Some(chain) = empty(&mut self.sack, &row.vitals[0], scope) {
-                    self.visits.push(Visit { slot, table: 0, row: 0, chain });
-                }
+    pub(crate) fn deliver_each<P: Process>(
+        &mut self,
+        rows: &mut QueryState<Row<P>>,
+        world: &mut World,
+        lane: u32,
+        scope: &Scope,
+    ) {
+        self.locate(world.entities(), lane, scope);
+        let entity = |slot| scope.at_home(slot, Home::entity);
+        for Visit { slot, taken, .. } in &mut self.visits {
+            let row = entity(*slot).and_then(|entity| rows.get_mut(world, entity).ok());
+            let before = taken.take();
+            row.into_iter().for_each(|row| {
+                Rows::with(row, |row| *taken = empty(&mut self.sack, before, &row.vitals[0], scope));
             });
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { slot, chain, .. } in &self.visits {
-            let Some(entity) = scope.at_home(*slot, Home::entity) else { continue };
-            if let Ok(row) = rows.get_mut(world, entity) {
-                Rows::with(row, |row| round.read(*chain, row, 0));
+        for Visit { slot, taken, .. } in &self.visits {
+            let row = entity(*slot).and_then(|entity| rows.get_mut(world, entity).ok());
+            if let (Some(row), Some(chain)) = (row, *taken) {
+                Rows::with(row, |row| round.read(chain, row, 0));
             }
         }
         self.sack.reset();
     }
 }
 
-/// Empties the mailbox of one process, unless it may not read now: then its mail is laid aside, and it is looked at again.
+/// Empties a mailbox by a look at its home, if that can be done.
 #[inline(always)]
-fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+fn take(home: &Home, scope: &Scope) -> Option<Chain> {
+    if scope.next_tick { None } else { home.take(BUDGET) }
+}
+
+/// What a process reads, of which `taken` is all, if it has been taken; unless it may not read now: then its mail is laid
+/// aside, and it is looked at again.
+#[inline(always)]
+fn empty(sack: &mut Sack<Mail>, taken: Option<Chain>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
     if !vitals.flags.is_clear() && !may_read(vitals, scope) {
-        lay_aside(sack, vitals, scope);
+        lay_aside(sack, taken, vitals, scope);
         return None;
     }
-    let (mailbox, party) = (&vitals.address.0.mailbox, vitals.address.party());
+    taken.or_else(|| Some(take_due(sack, vitals, scope)))
+}
+
+#[inline(never)]
+fn take_due(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Chain {
+    let mailbox = &vitals.address.0.mailbox;
     let (chain, more) = if scope.next_tick {
         let start = scope.now();
         let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start);
         sort(&mut chain, sack);
         (chain, more)
     } else {
-        scope.at_home(party.slot(), |home| mailbox.take(home, sack, BUDGET))?
+        mailbox.take_due(sack, BUDGET, |_| true)
     };
     if more {
         scope.list_ready(vitals.lane, vitals.address.party());
     }
-    Some(chain)
+    chain
 }
 
 #[cold]
-fn lay_aside(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
-    vitals.address.0.mailbox.shelve(Vec::new(), sack);
+fn lay_aside(sack: &mut Sack<Mail>, taken: Option<Chain>, vitals: &Vitals, scope: &Scope) {
+    let (mailbox, taken) = (&vitals.address.0.mailbox, taken.unwrap_or(Chain::EMPTY));
+    mailbox.give_back(sack.take_all(taken).collect(), sack);
+    mailbox.shelve(Vec::new(), sack);
     if !vitals.flags.has(Flags::DYING) {
         scope.list_ready(vitals.lane, vitals.address.party());
     }

@@ -49,7 +49,7 @@ impl Emitter {
     /// [`EmitError`] with the event, when too many wait or the process does not live.
     pub fn emit(&self, event: impl Into<Event>) -> Result<(), EmitError> {
         let time = self.control.timeline().now();
-        self.address.emit(event.into(), time, |record| record.link.announce(record.entity))
+        self.address.emit(event.into(), time, Record::announce)
     }
 }
 

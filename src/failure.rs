@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Runs one hook of one process. Its failure is counted and logged, and its supervision says what follows.
 #[inline(always)]
 pub(crate) fn guarded(hook: &'static str, cx: &mut RawContext<'_>, call: impl FnOnce(&mut RawContext<'_>) -> Result) {
-    cx.scope.hold(cx.vitals.party);
+    cx.scope.hold(cx.vitals.address.party());
     // Sound to go on after a panic: the process alone has seen the half-changed state, and is not trusted any more.
     match catch_unwind(AssertUnwindSafe(|| call(cx))) {
         Ok(Ok(())) => {}

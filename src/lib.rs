@@ -46,6 +46,7 @@ pub mod outside;
 mod party;
 pub mod post;
 pub mod send;
+mod slots;
 pub mod subject;
 pub mod switchboard;
 pub mod topic;

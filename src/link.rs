@@ -3,6 +3,7 @@
 use crate::bell::Bell;
 use crate::pace::PaceState;
 use crate::party::Party;
+use crate::slots::Slots;
 use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use parking_lot::Mutex;
@@ -30,6 +31,10 @@ pub(crate) struct Link {
     pub(crate) bell: Bell,
     waiting: AtomicBool,
     calls: Mutex<Vec<Call>>,
+    /// Of its processes.
+    pub(crate) slots: Slots,
+    /// Whether anybody here has ever had anything for his mailman but mail: where not, nobody is asked.
+    errands: AtomicBool,
     announced: AtomicBool,
     mail: Mutex<Vec<Entity>>,
     /// Counted up by all that goes on.
@@ -78,6 +83,8 @@ impl Link {
             bell: Bell::default(),
             waiting: AtomicBool::new(false),
             calls: Mutex::default(),
+            slots: Slots::default(),
+            errands: AtomicBool::new(false),
             announced: AtomicBool::new(false),
             mail: Mutex::default(),
             pulse: AtomicU64::new(0),
@@ -180,6 +187,15 @@ impl Link {
         self.announced.store(true, Ordering::Release);
     }
 
+    pub(crate) fn add_errand(&self) {
+        self.errands.store(true, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_errands(&self) -> bool {
+        self.errands.load(Ordering::Relaxed)
+    }
+
     /// Whether mailboxes have been announced: one relaxed load.
     #[inline]
     pub(crate) fn has_announced(&self) -> bool {
@@ -216,9 +232,9 @@ mod tests {
         assert_eq!(link.holder(), "a plain system, or a call from outside");
         let (imu, gps) = (address("imu", 0), address("gps", 1));
         let helper = link.add_holder();
-        helper.hold(imu.0.party);
+        helper.hold(imu.party());
         assert_eq!(link.holder(), "\"imu\"");
-        link.holder.hold(gps.0.party);
+        link.holder.hold(gps.party());
         assert_eq!(link.holder(), "\"gps\" and \"imu\"");
     }
 }

@@ -6,11 +6,16 @@
 //! dropped after unlocking, for a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads:
 //! it moves parcels.
 //!
+//! What every mail touches is the [`Home`] of the box, one cache line in a table of the head, found by a number that the sender
+//! has: with a million boxes, waiting for memory takes longer than all else. The common ways go there without a look at the
+//! box.
+//!
 //! The order is that in which mail came in: before the head adds to its queue, it takes over what others have written by
 //! then. The bound holds for all of it. Only what a head and another thread push into one box in the very same nanoseconds
 //! may be one or two too many, as they do not wait for each other.
 
 mod counts;
+mod depot;
 mod gate;
 mod home;
 mod queue;
@@ -21,84 +26,51 @@ mod tests;
 #[cfg(test)]
 mod threads;
 
-use crate::sync::{AtomicU8, Mutex, wait_until};
-use bevy_ecs::entity::Entity;
+use crate::sync::{Mutex, wait_until};
 use counts::Counts;
 use gate::Gate;
-use home::Home;
+use home::{Behind, Door};
 use queue::{Lost, Queue};
-use std::cell::RefMut;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 pub use counts::{Dropped, MailCount};
+pub(crate) use depot::{Depot, Right};
+pub(crate) use home::{Home, HomeRef, Page};
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
 pub(crate) use sack::{Bag, Chain, Sack};
 pub use settings::{MailboxSize, MailboxSizeError, Order, Overflow};
 
-/// The bounded queue of one process. In this order, what every mail touches comes first.
-#[repr(C)]
+/// The bounded queue of one process. What every mail touches of it is at home.
 pub(crate) struct Mailbox<M> {
-    /// What the own head has. Nothing for ever, where all of it is behind the gate.
-    home: Home,
-    /// What is behind the gate: [`NOTHING`], [`SOME`] or [`ALL`].
-    behind: AtomicU8,
-    /// [`OPEN`], [`AWAY`] or [`CLOSED`]. Written by the head, under the lock of the gate.
-    door: AtomicU8,
+    /// What the own head has. It has no mail for ever, where all of it is behind the gate.
+    home: HomeRef,
     bound: NonZeroU32,
     counts: Counts,
     gate: Mutex<Gate<M>>,
 }
 
-/// Nothing that the head has not seen.
-const NOTHING: u8 = 0;
-/// What has come in since the head looked, or was laid there by it.
-const SOME: u8 = 1;
-/// The whole queue, always.
-const ALL: u8 = 2;
-
-/// Its process reads.
-const OPEN: u8 = 0;
-/// Its process is yet to be born, or to be born again: what comes in waits behind the gate, where it is in nobody's way.
-const AWAY: u8 = 1;
-/// Nothing is let in any more.
-const CLOSED: u8 = 2;
-
 /// What became of a parcel, and whether the box was idle and is ready now.
 type Outcome<M, P> = (Result<Option<Lost<M>>, (Refusal, P)>, bool);
 
-/// By what the head of a process reaches its box: the bag of its lane, and the process.
-pub(crate) type Right<'a, M> = (RefMut<'a, Bag<M>>, Entity);
-
 impl<M: Item> Mailbox<M> {
     /// Of a process that is yet to be born.
-    pub(crate) fn new(bound: NonZeroU32, overflow: Overflow, order: Order) -> Self {
+    pub(crate) fn new(home: HomeRef, bound: NonZeroU32, overflow: Overflow, order: Order) -> Self {
         let is_whole = overflow != Overflow::Reject || order != Order::Fifo;
-        Self {
-            home: Home::default(),
-            behind: AtomicU8::new(if is_whole { ALL } else { NOTHING }),
-            door: AtomicU8::new(AWAY),
-            counts: Counts::default(),
-            bound,
-            gate: Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() }),
-        }
+        home.furnish(if is_whole { Behind::All } else { Behind::Nothing });
+        let gate = Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() });
+        Self { home, counts: Counts::default(), bound, gate }
     }
 
-    #[inline(always)]
-    fn is_behind(&self, what: u8) -> bool {
-        self.behind.load(Relaxed) == what
-    }
-
-    fn is_closed(&self) -> bool {
-        self.door.load(Relaxed) == CLOSED
+    pub(crate) fn home(&self) -> &HomeRef {
+        &self.home
     }
 
     /// Whether the head reaches what waits without the gate.
     fn is_at_home(&self) -> bool {
-        !self.is_behind(ALL) && self.door.load(Relaxed) != AWAY
+        !self.home.is_behind(Behind::All) && !self.home.is_door(Door::Away)
     }
 
     /// Takes a parcel in, or hands it back. If the box was idle and is ready now, it is listed in the bag, or `announce` is
@@ -112,15 +84,18 @@ impl<M: Item> Mailbox<M> {
         lost: impl FnOnce(Dropped, M),
     ) -> Result<Option<Dropped>, (Refusal, P)> {
         let mut right = right;
-        if let Some((bag, entity)) = &mut right {
-            let waiting = self.home.waiting();
-            let plain = waiting < self.home.plain() && self.is_behind(NOTHING) && parcel.rank() != Rank::Urgent;
+        if let Some(right) = &mut right
+            && let slot = right.slot
+            && let Some((home, bag)) = right.reach()
+        {
+            let waiting = home.waiting();
+            let plain = waiting < home.plain() && home.is_behind(Behind::Nothing) && parcel.rank() != Rank::Urgent;
             if plain && bag.sack.has_slot() {
                 let at = bag.sack.put(|| parcel.land());
-                self.home.hang(at, waiting, &mut bag.sack);
-                self.counts.rise(waiting + 1);
-                if !self.home.set_ready(true) {
-                    bag.ready.push(*entity);
+                home.hang(at, waiting, &mut bag.sack);
+                home.rise(waiting + 1);
+                if !home.set_ready(true) {
+                    bag.ready.push(slot);
                 }
                 return Ok(None);
             }
@@ -139,23 +114,7 @@ impl<M: Item> Mailbox<M> {
         announce: impl FnOnce(),
         lost: impl FnOnce(Dropped, M),
     ) -> Result<Option<Dropped>, (Refusal, P)> {
-        let outcome = match right {
-            Some((mut bag, entity)) => {
-                let (outcome, idle) =
-                    if self.is_at_home() { self.push_home(parcel, &mut bag) } else { self.push_behind(parcel) };
-                if idle {
-                    bag.ready.push(entity);
-                }
-                outcome
-            }
-            None => {
-                let (outcome, idle) = self.push_behind(parcel);
-                if idle {
-                    announce();
-                }
-                outcome
-            }
-        };
+        let outcome = self.push_anywhere(parcel, right, announce);
         match outcome {
             Ok(None) => Ok(None),
             Ok(Some(Lost { why, item })) => {
@@ -170,27 +129,49 @@ impl<M: Item> Mailbox<M> {
         }
     }
 
+    fn push_anywhere<P: Parcel<Item = M>>(
+        &self,
+        parcel: P,
+        mut right: Option<Right<'_, M>>,
+        announce: impl FnOnce(),
+    ) -> Result<Option<Lost<M>>, (Refusal, P)> {
+        let own = right.as_mut().and_then(Right::reach);
+        if let Some((_, bag)) = own {
+            let (outcome, idle) =
+                if self.is_at_home() { self.push_home(parcel, bag) } else { self.push_behind(parcel) };
+            if idle {
+                bag.ready.push(self.home.slot);
+            }
+            return outcome;
+        }
+        let (outcome, idle) = self.push_behind(parcel);
+        if idle {
+            announce();
+        }
+        outcome
+    }
+
     fn push_home<P: Parcel<Item = M>>(&self, parcel: P, bag: &mut Bag<M>) -> Outcome<M, P> {
         self.take_over(&mut bag.sack);
-        if self.is_closed() {
+        if self.home.is_door(Door::Closed) {
             return (Err((Refusal::Closed, parcel)), false);
         }
         if parcel.rank() == Rank::Ordinary && self.home.taking_room() >= self.bound.get() {
             return (Err((Refusal::Full, parcel)), false);
         }
         self.home.place(parcel.land(), &mut bag.sack);
-        self.counts.rise(self.home.waiting());
+        self.home.rise(self.home.waiting());
         (Ok(None), !self.home.set_ready(true))
     }
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
         let mut gate = self.gate.lock();
-        if self.is_closed() {
+        if self.home.is_door(Door::Closed) {
             return (Err((Refusal::Closed, parcel)), false);
         }
         let queue = gate.queue(self.bound);
         let outcome = queue.insert(parcel, self.home.taking_room() as usize);
-        self.counts.rise(self.home.waiting() + queue.len() as u32);
+        self.home.rise(self.home.waiting() + queue.len() as u32);
         let idle = outcome.is_ok() && queue.set_ready();
         self.note_behind(queue);
         (outcome, idle)
@@ -198,43 +179,32 @@ impl<M: Item> Mailbox<M> {
 
     /// Says that something is behind the gate, if so.
     fn note_behind(&self, queue: &Queue<M>) {
-        if self.is_behind(NOTHING) && queue.len() > 0 {
-            self.behind.store(SOME, Relaxed);
+        if self.home.is_behind(Behind::Nothing) && queue.len() > 0 {
+            self.home.set_behind(Behind::Some);
         }
     }
 
     /// The own head takes over what others have written, into the sack in which its chain is.
     fn take_over(&self, sack: &mut Sack<M>) {
-        if self.is_behind(SOME) {
+        if self.home.is_behind(Behind::Some) {
             self.empty(&mut self.gate.lock(), sack);
         }
     }
 
     fn empty(&self, gate: &mut Gate<M>, sack: &mut Sack<M>) {
-        self.behind.store(NOTHING, Relaxed);
+        self.home.set_behind(Behind::Nothing);
         if let Some(queue) = gate.known_queue() {
             queue.drain().for_each(|item| self.home.place(item, sack));
             queue.trim();
         }
     }
 
-    /// Hands over what waits, in order of delivery, up to `budget`. The chain is in this sack, in which it stays. Whether more
-    /// wait: then the box stays ready, and it is the caller who lists it again.
-    #[inline(always)]
-    pub(crate) fn take(&self, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
-        let waiting = self.home.waiting();
-        if waiting > budget || !self.is_behind(NOTHING) {
-            return self.take_due(sack, budget, |_| true);
-        }
-        self.home.set_ready(false);
-        self.counts.deliver(waiting);
-        (self.home.release(), false)
-    }
-
-    /// Like [`take`](Self::take), but only those that are `due`: for [`Delivery::NextTick`](crate::mail::Delivery).
+    /// Hands over what waits and is `due`, in order of delivery, up to `budget`: where more has to be thought of than
+    /// [`Home::take`] does. The chain is in this sack, in which it stays. Whether more wait: then the box stays ready, and it is
+    /// the caller who lists it again.
     #[inline(never)]
     pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
-        let (chain, more) = if self.is_behind(ALL) {
+        let (chain, more) = if self.home.is_behind(Behind::All) {
             self.take_behind(sack, budget, due)
         } else {
             // Locked all the while: what is left here is older than what others write next.
@@ -244,11 +214,11 @@ impl<M: Item> Mailbox<M> {
             let leave = |item| gate.queue(self.bound).place(item);
             let chain = sack.divide(self.home.release(), budget, due, leave);
             let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
-            self.behind.store(if more { SOME } else { NOTHING }, Relaxed);
+            self.home.set_behind(if more { Behind::Some } else { Behind::Nothing });
             self.home.set_ready(more);
             (chain, more)
         };
-        self.counts.deliver(chain.count);
+        self.home.deliver(chain.count);
         (chain, more)
     }
 
@@ -262,11 +232,11 @@ impl<M: Item> Mailbox<M> {
 
     /// Takes everything out, in order of delivery. The chain of the box is in this sack.
     pub(crate) fn take_all(&self, sack: &mut Sack<M>) -> Vec<M> {
-        if self.home.waiting() == 0 && self.is_behind(NOTHING) {
+        if self.home.waiting() == 0 && self.home.is_behind(Behind::Nothing) {
             return Vec::new();
         }
         let all = self.withdraw(sack, false);
-        self.counts.deliver(all.len() as u32);
+        self.home.deliver(all.len() as u32);
         all
     }
 
@@ -275,14 +245,14 @@ impl<M: Item> Mailbox<M> {
         let mut all: Vec<M> = sack.take_all(self.home.release()).collect();
         let mut gate = self.gate.lock();
         if close {
-            self.door.store(CLOSED, Relaxed);
+            self.home.set_door(Door::Closed);
         }
         if let Some(queue) = gate.known_queue() {
             all.extend(queue.drain());
         }
         gate.tell_of_room();
-        if self.is_behind(SOME) {
-            self.behind.store(NOTHING, Relaxed);
+        if self.home.is_behind(Behind::Some) {
+            self.home.set_behind(Behind::Nothing);
         }
         self.home.set_ready(false);
         all
@@ -294,9 +264,9 @@ impl<M: Item> Mailbox<M> {
         if items.is_empty() {
             return false;
         }
-        self.counts.take_back(items.len() as u32);
+        self.home.take_back(items.len() as u32);
         self.shelve(items, sack);
-        if self.is_behind(ALL) {
+        if self.home.is_behind(Behind::All) {
             return self.gate.lock().queue(self.bound).set_ready();
         }
         !self.home.set_ready(true)
@@ -313,13 +283,13 @@ impl<M: Item> Mailbox<M> {
         let queue = gate.queue(self.bound);
         queue.give_back(own);
         queue.give_back(items);
-        self.counts.rise(queue.len() as u32);
+        self.home.rise(queue.len() as u32);
         self.note_behind(queue);
     }
 
     /// Others say that the box was idle and has mail now. Whether it must be listed for that: it may have been since.
     pub(crate) fn is_announced(&self) -> bool {
-        self.is_behind(ALL) || !self.home.set_ready(true)
+        self.home.is_behind(Behind::All) || !self.home.set_ready(true)
     }
 
     /// Lets nothing in any more. What is left comes back, what was in this sack, too: dead letters.
@@ -335,7 +305,7 @@ impl<M: Item> Mailbox<M> {
     pub(crate) fn leave(&self, sack: &mut Sack<M>) {
         self.shelve(Vec::new(), sack);
         self.home.set_plain(0);
-        self.set_door(AWAY);
+        self.set_door(Door::Away);
     }
 
     /// Whatever list the box is on, nobody looks there: it is to be listed anew.
@@ -346,26 +316,27 @@ impl<M: Item> Mailbox<M> {
     /// Its process is there, and reads. It is to be listed if anything waits.
     pub(crate) fn open(&self) {
         self.unlist();
-        self.set_door(OPEN);
-        if !self.is_behind(ALL) {
+        self.set_door(Door::Open);
+        if !self.home.is_behind(Behind::All) {
             self.home.set_plain(self.bound.get());
         }
     }
 
-    fn set_door(&self, door: u8) {
+    fn set_door(&self, door: Door) {
         let _gate = self.gate.lock();
-        self.door.store(door, Relaxed);
+        self.home.set_door(door);
     }
 
     /// How long a thread may wait for room here.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        if self.is_behind(ALL) { Some(self.gate.lock().patience()?.time) } else { None }
+        if self.home.is_behind(Behind::All) { Some(self.gate.lock().patience()?.time) } else { None }
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
     pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
-        let is_full =
-            |gate: &mut Gate<M>| !self.is_closed() && gate.known_queue().is_some_and(|queue| queue.is_full(0));
+        let is_full = |gate: &mut Gate<M>| {
+            !self.home.is_door(Door::Closed) && gate.known_queue().is_some_and(|queue| queue.is_full(0))
+        };
         let (mut gate, mut late) = (self.gate.lock(), false);
         if let Some(patience) = gate.patience().cloned() {
             while is_full(&mut gate) && !late {
@@ -380,16 +351,10 @@ impl<M: Item> Mailbox<M> {
         MailboxSize(self.bound.get())
     }
 
-    /// How much of it every mail touches, in bytes.
-    #[cfg(all(test, not(loom_model)))]
-    pub(crate) fn hot() -> usize {
-        std::mem::offset_of!(Self, counts) + Counts::HOT
-    }
-
     /// What went through. While others are at work, of slightly different instants.
     pub(crate) fn count(&self) -> MailCount {
         let behind = self.gate.lock().known_queue().map_or(0, |queue| queue.len());
-        self.counts.count(self.home.waiting() as usize + behind)
+        self.counts.count(&self.home, self.home.waiting() as usize + behind)
     }
 }
 

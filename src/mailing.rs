@@ -20,7 +20,6 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Calls a function with the body of a mail, if that is a `T`.
@@ -39,12 +38,8 @@ impl<P: Process, T: Any + Send + Sync> Calls<Mail> for Typed<P, T> {
 
 impl Office for Scope {
     #[inline(always)]
-    fn right_to(&self, record: &Record) -> Option<Right<'_, Mail>> {
-        if Arc::ptr_eq(&record.link, &self.link) {
-            Some((self.bag(record.lane.load(Relaxed)), record.entity))
-        } else {
-            None
-        }
+    fn right_to(&self, party: Party) -> Option<Right<'_, Mail>> {
+        Some(Right { depot: self.depot.borrow_mut(), slot: party.slot() })
     }
 
     fn lost(&self, mail: Mail, why: Dropped) {
@@ -57,9 +52,9 @@ impl Scope {
     /// Has the mailman of a process of any head look at it, for something else than mail.
     pub(crate) fn wake(&self, record: &Record) {
         if Arc::ptr_eq(&record.link, &self.link) {
-            self.list_ready(record.lane.load(Relaxed), record.entity);
+            self.list_ready(record.mailbox.home().lane(), record.party);
         } else {
-            record.link.announce(record.entity);
+            record.announce();
         }
     }
 
@@ -155,7 +150,7 @@ impl<P: Process> Context<'_, P> {
 
     /// Sends a mail to many, who share its body: one result each, in order.
     pub fn send_all<B: Content>(&mut self, draft: Draft<Many<'_>, B>) -> Vec<Result<Sent, SendError>> {
-        let party = self.vitals.party;
+        let party = self.vitals.address.party();
         draft.share().each(&self.scope.control.post, party).map(|draft| self.post(draft)).collect()
     }
 
@@ -188,11 +183,11 @@ impl<P: Process> Context<'_, P> {
     /// Gives a foreign message (from a socket, a device, anything) to this process's own filters on a route, at its next
     /// mailman. The route need not exist yet.
     pub fn deliver<T, B: Content>(&mut self, route: impl Into<Cow<'static, str>>, draft: Draft<T, B>) {
-        let mail = draft.land(self.stamp(), self.vitals.party);
+        let mail = draft.land(self.stamp(), self.vitals.address.party());
         let at = self.route(route.into());
         self.raw().own().routed.push((at, mail));
         self.vitals.address.0.add_errand();
-        self.scope.list_ready(self.vitals.lane, self.vitals.address.entity());
+        self.scope.list_ready(self.vitals.lane, self.vitals.address.party());
     }
 
     fn settle_debt(&mut self, thread: u64) {

@@ -6,7 +6,6 @@ use crate::id::Ids;
 use crate::mail::Mail;
 use crate::mailbox::{Dropped, Right};
 use crate::party::Party;
-use crate::post::Record;
 use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent};
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ impl fmt::Debug for Outside {
 }
 
 impl Office for Outside {
-    fn right_to(&self, _: &Record) -> Option<Right<'_, Mail>> {
+    fn right_to(&self, _: Party) -> Option<Right<'_, Mail>> {
         None
     }
 

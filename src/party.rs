@@ -24,14 +24,16 @@ pub(crate) trait Resident: Any + Send + Sync {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Party {
     slot: u32,
+    /// How many have had the slot before.
     tenancy: u32,
 }
 
-/// So many slots are made at once: one list of all would have up to twice the room that it needs, and be moved under the
-/// lock whenever it grows.
-const PAGE: usize = 64;
+/// So many slots are given to a head at once: one list of all would have up to twice the room that it needs, and be moved
+/// under the lock whenever it grows.
+pub(crate) const PAGE: usize = 64;
 
-/// Some slots: tenants and how many each slot has had before. In two arrays, for pairs of them would have holes.
+/// Some slots: who has them, and the number of the last in each that has been listed. In two arrays, for pairs of them would
+/// have holes.
 struct Page {
     tenancies: Box<[u32; PAGE]>,
     residents: Box<[Option<Arc<dyn Resident>>; PAGE]>,
@@ -39,10 +41,9 @@ struct Page {
 
 struct Directory {
     pages: Vec<Page>,
-    /// How many slots have ever had a tenant.
-    used: u32,
+    /// Pages whose heads are gone.
     free: Vec<u32>,
-    retired: VecDeque<u32>,
+    retired: VecDeque<Party>,
 }
 
 static DIRECTORY: RwLock<Directory> = RwLock::new(Directory::new());
@@ -62,13 +63,20 @@ impl Party {
         Self { slot: bits as u32, tenancy: (bits >> 32) as u32 }
     }
 
-    /// Lists one who is made with a number of its own; `make` must be short.
-    pub(crate) fn settle<R: Resident>(make: impl FnOnce(Self) -> R) -> Arc<R> {
-        let mut directory = DIRECTORY.write();
-        let party = directory.claim();
-        let resident = Arc::new(make(party));
-        *directory.place(party.slot).1 = Some(resident.clone());
-        resident
+    /// The number of a place in the tables of its head.
+    #[inline(always)]
+    pub(crate) const fn slot(self) -> u32 {
+        self.slot
+    }
+
+    /// Who has this slot next.
+    pub(crate) const fn next_tenant(self) -> Self {
+        Self { slot: self.slot, tenancy: self.tenancy.wrapping_add(1) }
+    }
+
+    /// Lists who it is.
+    pub(crate) fn settle(self, resident: Arc<dyn Resident>) {
+        DIRECTORY.write().settle(self, resident);
     }
 
     /// Says that no more mail will come from this one. It is remembered for a while; once is enough.
@@ -93,9 +101,19 @@ impl Party {
     }
 }
 
+/// A page of slots for one head: its number, and whom its slots are for, in order.
+pub(crate) fn claim_page() -> (u32, impl DoubleEndedIterator<Item = Party>) {
+    DIRECTORY.write().claim_page()
+}
+
+/// Gives pages back, of which nobody has a slot any more.
+pub(crate) fn free_pages(pages: &[u32]) {
+    DIRECTORY.write().free.extend(pages);
+}
+
 impl Directory {
     const fn new() -> Self {
-        Self { pages: Vec::new(), used: 0, free: Vec::new(), retired: VecDeque::new() }
+        Self { pages: Vec::new(), free: Vec::new(), retired: VecDeque::new() }
     }
 
     /// Who it is, unless another has the slot by now.
@@ -104,36 +122,33 @@ impl Directory {
         if page.tenancies[at] == party.tenancy { page.residents[at].as_ref() } else { None }
     }
 
-    /// A slot that there is: how many tenants it has had, and who has it now.
-    fn place(&mut self, slot: u32) -> (&mut u32, &mut Option<Arc<dyn Resident>>) {
-        let (page, at) = (&mut self.pages[slot as usize / PAGE], slot as usize % PAGE);
-        (&mut page.tenancies[at], &mut page.residents[at])
+    fn settle(&mut self, party: Party, resident: Arc<dyn Resident>) {
+        let (page, at) = (&mut self.pages[party.slot as usize / PAGE], party.slot as usize % PAGE);
+        page.tenancies[at] = party.tenancy;
+        page.residents[at] = Some(resident);
     }
 
-    fn claim(&mut self) -> Party {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            if self.used as usize == self.pages.len() * PAGE {
-                self.pages.push(Page { tenancies: Box::new([0; PAGE]), residents: Box::new([const { None }; PAGE]) });
-            }
-            self.used += 1;
-            self.used - 1
+    fn claim_page(&mut self) -> (u32, impl DoubleEndedIterator<Item = Party> + use<>) {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.pages.push(Page { tenancies: Box::new([0; PAGE]), residents: Box::new([const { None }; PAGE]) });
+            self.pages.len() as u32 - 1
         });
-        Party { slot, tenancy: *self.place(slot).0 }
+        let tenancies = *self.pages[number as usize].tenancies;
+        let first = number * PAGE as u32;
+        let last = (first..).zip(tenancies).take(PAGE).map(|(slot, tenancy)| Party { slot, tenancy });
+        let parties: Vec<_> = last.map(Party::next_tenant).collect();
+        (number, parties.into_iter())
     }
 
     /// The one who is forgotten in its place.
     fn retire(&mut self, party: Party, remembered: usize) -> Option<Arc<dyn Resident>> {
         self.resident(party)?;
-        self.retired.push_back(party.slot);
+        self.retired.push_back(party);
         if self.retired.len() <= remembered {
             return None;
         }
-        let oldest = self.retired.pop_front()?;
-        let (tenancy, resident) = self.place(oldest);
-        *tenancy = tenancy.wrapping_add(1);
-        let forgotten = resident.take();
-        self.free.push(oldest);
-        forgotten
+        let oldest = self.retired.pop_front()?.slot as usize;
+        self.pages[oldest / PAGE].residents[oldest % PAGE].take()
     }
 }
 
@@ -156,31 +171,32 @@ mod tests {
     #[test]
     fn the_dead_keep_their_name_for_a_while() {
         let mut directory = Directory::new();
-        let parties: Vec<_> = ["a", "b", "c"]
-            .into_iter()
-            .map(|name| {
-                let party = directory.claim();
-                *directory.place(party.slot).1 = Some(Arc::new(Named(name)));
-                party
-            })
-            .collect();
+        let (number, parties) = directory.claim_page();
+        let parties: Vec<_> = parties.take(3).collect();
+        for (party, name) in parties.iter().zip(["a", "b", "c"]) {
+            directory.settle(*party, Arc::new(Named(name)));
+        }
         assert!(directory.retire(parties[0], 2).is_none());
         assert!(directory.retire(parties[1], 2).is_none());
         let name = |directory: &Directory, party| directory.resident(party).map(|it| it.name().to_owned());
         assert_eq!(name(&directory, parties[0]).unwrap(), "a");
         assert_eq!(directory.retire(parties[2], 2).unwrap().name(), "a");
         assert!(name(&directory, parties[0]).is_none());
-        let next = directory.claim();
-        assert_eq!((next.slot, next.tenancy), (parties[0].slot, 1), "the slot has a new tenant");
+        let next = parties[0].next_tenant();
+        directory.settle(next, Arc::new(Named("d")));
         assert!(directory.resident(parties[0]).is_none(), "not who had it before, nor who has it now");
-        assert_eq!(name(&directory, parties[1]).unwrap(), "b");
+        assert_eq!((name(&directory, next).unwrap(), name(&directory, parties[1]).unwrap()), ("d".into(), "b".into()));
+        directory.free.push(number);
+        let (again, mut parties) = directory.claim_page();
+        assert_eq!((again, parties.next().unwrap()), (number, next.next_tenant()), "never the same party twice");
     }
 
     #[test]
-    fn there_are_as_many_slots_as_are_asked_for() {
+    fn there_are_as_many_pages_as_are_asked_for() {
         let mut directory = Directory::new();
-        for slot in 0..3 * PAGE as u32 {
-            assert_eq!(directory.claim(), Party { slot, tenancy: 0 });
+        for page in 0..3 {
+            let (number, parties) = directory.claim_page();
+            assert!(number == page && parties.map(Party::slot).eq((0..64).map(|at| page * 64 + at)));
         }
         assert_eq!(directory.pages.len(), 3);
     }

@@ -16,25 +16,18 @@ use once_cell::race::OnceBox;
 use parking_lot::{Mutex, RwLock};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// What the whole application may know of one process: everything here is shared between threads.
-///
-/// In this order, what every mail touches stands in two cache lines.
+/// What the whole application may know of one process: everything here is shared between threads. What every mail touches is
+/// not here, but at the home of its mailbox.
 #[derive(Debug)]
-#[repr(C)]
 pub(crate) struct Record {
-    /// Its number in every mail, once it is listed.
+    /// Its number in every mail, and where its home is.
     pub(crate) party: Party,
-    /// Index of (group, type) on its head: on which list its mailbox goes when it has mail.
-    pub(crate) lane: AtomicU32,
-    /// Whether its mailman may have more to do than to hand over mail.
-    errands: AtomicBool,
     level: AtomicI8,
     fate: AtomicU8,
     /// Of [`BORN`] and [`UNBOUND`].
     marks: AtomicU8,
-    pub(crate) entity: Entity,
     /// The head it lives on.
     pub(crate) link: Arc<Link>,
     pub(crate) mailbox: Mailbox<Mail>,
@@ -67,9 +60,10 @@ pub(crate) enum Fate {
 }
 
 impl Record {
+    /// Of one who has got this slot of the head, with a mailbox there.
     pub(crate) fn new(
         name: Box<str>,
-        entity: Entity,
+        party: Party,
         link: Arc<Link>,
         kind: u32,
         birth: u64,
@@ -78,14 +72,11 @@ impl Record {
     ) -> Self {
         Self {
             name,
-            entity,
             link,
             kind,
             birth,
-            party: Party::NOBODY,
+            party,
             mailbox,
-            lane: AtomicU32::new(0),
-            errands: AtomicBool::new(false),
             incidents: OnceBox::new(),
             cause: OnceBox::new(),
             rank: AtomicU32::new(0),
@@ -93,6 +84,16 @@ impl Record {
             fate: AtomicU8::new(Fate::Rest as u8),
             marks: AtomicU8::new(if bound { 0 } else { UNBOUND }),
         }
+    }
+
+    /// The process in the World of its head.
+    pub(crate) fn entity(&self) -> Entity {
+        self.mailbox.home().entity()
+    }
+
+    /// Tells its head that something waits for its mailman.
+    pub(crate) fn announce(&self) {
+        self.link.announce(self.entity());
     }
 
     /// Whether an orderly end of the application ends it, too.
@@ -123,13 +124,8 @@ impl Record {
 
     /// Has its mailman look, at each visit from now on, at what else than mail may wait: events, threads, routes.
     pub(crate) fn add_errand(&self) {
-        self.errands.store(true, Relaxed);
-    }
-
-    /// Whether anything else than mail has ever waited.
-    #[inline(always)]
-    pub(crate) fn has_errands(&self) -> bool {
-        self.errands.load(Relaxed)
+        self.mailbox.home().add_errand();
+        self.link.add_errand();
     }
 
     /// Where its events wait, if it has ever had one.
@@ -173,6 +169,12 @@ impl Record {
     }
 }
 
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.link.slots.free(self.party, self.mailbox.home().clone());
+    }
+}
+
 impl Resident for Record {
     fn name(&self) -> &str {
         &self.name
@@ -186,12 +188,20 @@ impl Resident for Record {
 /// A resolved handle to a process: sending to it needs no look-up and no World. Cheap to clone; it may outlive the
 /// process, and then every use says so.
 #[derive(Clone)]
-pub struct Address(pub(crate) Arc<Record>);
+pub struct Address(pub(crate) Arc<Record>, Party);
 
 impl Address {
     /// The handle to a new process, which can be found by its number from now on.
     fn new(record: Record) -> Self {
-        Self(Party::settle(|party| Record { party, ..record }))
+        let record = Arc::new(record);
+        record.party.settle(record.clone());
+        record.into()
+    }
+
+    /// The number in every mail. It is here, too, for the record may be far.
+    #[inline(always)]
+    pub(crate) fn party(&self) -> Party {
+        self.1
     }
 
     /// The name of the process, as written when it was added.
@@ -203,7 +213,7 @@ impl Address {
     /// The entity of the process in the World of its head.
     #[must_use]
     pub fn entity(&self) -> Entity {
-        self.0.entity
+        self.0.entity()
     }
 
     /// What went through the mailbox of the process so far.
@@ -223,6 +233,13 @@ impl Address {
     }
 }
 
+impl From<Arc<Record>> for Address {
+    fn from(record: Arc<Record>) -> Self {
+        let party = record.party;
+        Self(record, party)
+    }
+}
+
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({:?})", self.name())
@@ -239,12 +256,12 @@ pub(crate) struct Post {
 #[derive(Default)]
 struct Book {
     hasher: DefaultHashBuilder,
-    table: HashTable<Address>,
+    table: HashTable<Arc<Record>>,
 }
 
 impl Book {
-    fn find(&self, name: &str) -> Option<&Address> {
-        self.table.find(folded_hash(&self.hasher, name), |known| known.name().eq_ignore_ascii_case(name))
+    fn find(&self, name: &str) -> Option<&Arc<Record>> {
+        self.table.find(folded_hash(&self.hasher, name), |known| known.name.eq_ignore_ascii_case(name))
     }
 }
 
@@ -252,7 +269,7 @@ impl Post {
     /// Makes room for so many more names.
     pub(crate) fn expect(&self, more: usize) {
         let Book { hasher, table } = &mut *self.book.write();
-        table.reserve(more, |known| folded_hash(hasher, known.name()));
+        table.reserve(more, |known| folded_hash(hasher, &known.name));
     }
 
     /// Lists a process under its name, unless that is taken: two births can't both win it.
@@ -262,10 +279,14 @@ impl Post {
     pub(crate) fn list(&self, record: Record) -> Result<Address, Box<Record>> {
         let Book { hasher, table } = &mut *self.book.write();
         let hash = folded_hash(hasher, &record.name);
-        let is_it = |known: &Address| known.name().eq_ignore_ascii_case(&record.name);
-        match table.entry(hash, is_it, |known| folded_hash(hasher, known.name())) {
+        let is_it = |known: &Arc<Record>| known.name.eq_ignore_ascii_case(&record.name);
+        match table.entry(hash, is_it, |known| folded_hash(hasher, &known.name)) {
             Entry::Occupied(_) => Err(Box::new(record)),
-            Entry::Vacant(place) => Ok(place.insert(Address::new(record)).get().clone()),
+            Entry::Vacant(place) => {
+                let address = Address::new(record);
+                place.insert(address.0.clone());
+                Ok(address)
+            }
         }
     }
 
@@ -285,22 +306,22 @@ impl Post {
     pub(crate) fn release(&self, address: &Address) {
         let mut book = self.book.write();
         let hash = folded_hash(&book.hasher, address.name());
-        let found = book.table.find_entry(hash, |known| Arc::ptr_eq(&known.0, &address.0)).ok();
+        let found = book.table.find_entry(hash, |known| Arc::ptr_eq(known, &address.0)).ok();
         let removed = found.map(|found| found.remove().0);
         // Who is forgotten for it is dropped then, with mail that may do anything: not under this lock.
         drop(book);
         if removed.is_some() {
-            address.0.party.retire();
+            address.party().retire();
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Address> {
-        self.book.read().find(name).cloned()
+        Some(self.book.read().find(name)?.clone().into())
     }
 
     /// All that are listed, in order of birth.
     pub(crate) fn addresses(&self) -> Vec<Address> {
-        let mut all: Vec<_> = self.book.read().table.iter().cloned().collect();
+        let mut all: Vec<Address> = self.book.read().table.iter().cloned().map(Address::from).collect();
         all.sort_unstable_by_key(|address| address.0.birth);
         all
     }
@@ -314,7 +335,7 @@ impl Post {
 impl Drop for Post {
     fn drop(&mut self) {
         for address in self.addresses() {
-            address.0.party.retire();
+            address.party().retire();
         }
     }
 }
@@ -344,8 +365,10 @@ pub(crate) mod tests {
 
     fn record(name: &'static str, birth: u64) -> Record {
         let link = Arc::new(Link::new(0, "main"));
-        let mailbox = Mailbox::new(NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
-        Record::new(name.into(), Entity::PLACEHOLDER, link, 0, birth, true, mailbox)
+        let (party, home) = link.slots.claim();
+        home.set_entity(Entity::PLACEHOLDER);
+        let mailbox = Mailbox::new(home, NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
+        Record::new(name.into(), party, link, 0, birth, true, mailbox)
     }
 
     #[test]
@@ -382,11 +405,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_every_mail_touches_stands_in_two_cache_lines() {
-        // Before it, the two counts of its `Arc`.
-        let hot = 2 * size_of::<usize>() + std::mem::offset_of!(Record, mailbox) + Mailbox::<Mail>::hot();
-        assert!(hot <= 2 * 64, "{hot}");
-        assert!(size_of::<Record>() <= 152, "{}", size_of::<Record>());
+    fn what_the_application_knows_of_a_process_is_small() {
+        assert!(size_of::<Record>() <= 120, "{}", size_of::<Record>());
+        assert_eq!(size_of::<Address>(), 16);
     }
 
     #[test]

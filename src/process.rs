@@ -17,7 +17,6 @@ use crate::erased::Callback;
 use crate::filter::Filters;
 use crate::mail::Mail;
 use crate::parallel::Parallel;
-use crate::party::Party;
 use crate::post::Address;
 use crate::signal::Signal;
 use crate::thread::ChildThread;
@@ -182,8 +181,6 @@ fn shorten(full: &str) -> &str {
 #[derive(Component, Debug)]
 pub(crate) struct Vitals {
     pub(crate) address: Address,
-    /// The number of its address, in every mail it sends: here to spare a look at the address.
-    pub(crate) party: Party,
     /// Lives so far, less the runs of its lane: wraps, so that it may be negative. Of one that is over, its lives.
     pub(crate) lives_offset: u64,
     /// While absent or just back: instant of the last life; of birth, before the first.
@@ -199,17 +196,9 @@ pub(crate) struct Vitals {
 impl Vitals {
     /// Of one who is yet to be born.
     pub(crate) fn new(address: Address, lane: u32, since: u64) -> Self {
-        let (party, flags) = (address.0.party, Flags::OVER.and(Flags::ABSENT));
-        Self {
-            address,
-            party,
-            lives_offset: 0,
-            since,
-            lane,
-            flags,
-            filters: Filters::default(),
-            private: Private::default(),
-        }
+        let flags = Flags::OVER.and(Flags::ABSENT);
+        let (filters, private) = (Filters::default(), Private::default());
+        Self { address, lives_offset: 0, since, lane, flags, filters, private }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Holder, Link};
 use crate::mail::{Delivery, Mail};
-use crate::mailbox::Bag;
+use crate::mailbox::{Bag, Depot, Home, HomeRef};
 use crate::party::Party;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
@@ -217,8 +217,8 @@ pub(crate) struct Scope {
     /// Whether mail is read only after the instant it was sent at; then ids are those of the senders.
     pub(crate) next_tick: bool,
     pub(crate) senders: SenderIds,
-    /// The mail for the processes of this head, by lane, and who has some.
-    pub(crate) bags: RefCell<Vec<Bag<Mail>>>,
+    /// The mail for the processes of this head, and who has some.
+    pub(crate) depot: RefCell<Depot<Mail>>,
     /// To whom the mail that is being read is to be passed on.
     pub(crate) forwards: Forwards,
     /// Subjects that matched no filter and have been logged.
@@ -271,7 +271,7 @@ impl Scope {
             ids,
             next_tick,
             senders,
-            bags: RefCell::default(),
+            depot: RefCell::default(),
             forwards: Forwards::default(),
             unmatched: RefCell::default(),
             leaving: RefCell::default(),
@@ -417,13 +417,32 @@ impl Scope {
     /// The mail for the processes of a lane.
     #[inline(always)]
     pub(crate) fn bag(&self, lane: u32) -> RefMut<'_, Bag<Mail>> {
-        RefMut::map(self.bags.borrow_mut(), |bags| &mut bags[lane as usize])
+        RefMut::map(self.depot.borrow_mut(), |depot| &mut depot.bags[lane as usize])
     }
 
     /// Lists a process of this head whose mailbox has mail.
     #[inline]
-    pub(crate) fn list_ready(&self, lane: u32, entity: Entity) {
-        self.bag(lane).ready.push(entity);
+    pub(crate) fn list_ready(&self, lane: u32, party: Party) {
+        self.bag(lane).ready.push(party.slot());
+    }
+
+    /// Looks at the home of a slot of this head.
+    #[inline(always)]
+    pub(crate) fn at_home<R>(&self, slot: u32, look: impl FnOnce(&Home) -> R) -> Option<R> {
+        self.depot.borrow().home(slot).map(look)
+    }
+
+    /// Whether anything else than mail has ever waited for the mailman of this one.
+    #[inline(always)]
+    pub(crate) fn has_errands(&self, party: Party) -> bool {
+        self.link.has_errands() && self.at_home(party.slot(), Home::has_errands) == Some(true)
+    }
+
+    /// A slot for a new process of this head.
+    pub(crate) fn claim_slot(&self) -> (Party, HomeRef) {
+        let (party, home) = self.link.slots.claim();
+        self.depot.borrow_mut().add(&home);
+        (party, home)
     }
 
     /// Tells the head when the janitor has to look next: at once while timers wait for their owners' group.

@@ -195,8 +195,7 @@ impl Family {
     /// One has ended: its owner is visited in its next tick.
     fn note_end(&self) {
         self.ends.note();
-        let record = &self.owner.0;
-        record.link.announce(record.entity);
+        self.owner.0.announce();
     }
 
     /// Waits until all of these have ended, or until `deadline`. Simulated time stands still meanwhile, and who is parked

@@ -55,6 +55,7 @@ const FLOORS: &[&[&str]] = &[
         "party",
         "post",
         "send",
+        "slots",
         "subject",
         "switchboard",
         "topic",

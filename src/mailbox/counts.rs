@@ -1,7 +1,8 @@
 //! What went through a mailbox, for any thread to read.
 
+use super::home::Home;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Which mail was lost so that a box could keep its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,42 +36,15 @@ pub struct MailCount {
     pub high_water: usize,
 }
 
-/// The counters of one mailbox. What is written for every mail is written by one thread at a time, so it needs no atomic
-/// addition; the rest does.
+/// What is seldom counted, by any thread; the rest is in [`Home`].
 #[derive(Default)]
-#[repr(C)]
 pub(super) struct Counts {
-    delivered: AtomicU64,
-    high_water: AtomicU32,
     refused: AtomicU32,
     dropped: AtomicU32,
     returned: AtomicU32,
 }
 
 impl Counts {
-    /// How much of it every mail touches, in bytes.
-    #[cfg(all(test, not(loom_model)))]
-    pub(super) const HOT: usize = std::mem::offset_of!(Self, refused);
-
-    /// So many wait now, wherever.
-    #[inline(always)]
-    pub(super) fn rise(&self, waiting: u32) {
-        if waiting > self.high_water.load(Relaxed) {
-            self.high_water.fetch_max(waiting, Relaxed);
-        }
-    }
-
-    /// So many were handed to the mailman.
-    #[inline(always)]
-    pub(super) fn deliver(&self, mails: u32) {
-        self.delivered.store(self.delivered.load(Relaxed) + u64::from(mails), Relaxed);
-    }
-
-    /// So many of them came back from it.
-    pub(super) fn take_back(&self, mails: u32) {
-        self.delivered.store(self.delivered.load(Relaxed) - u64::from(mails), Relaxed);
-    }
-
     pub(super) fn refuse(&self) {
         self.refused.fetch_add(1, Relaxed);
     }
@@ -83,9 +57,9 @@ impl Counts {
         self.returned.fetch_add(mails as u32, Relaxed);
     }
 
-    /// All of them, where so many wait.
-    pub(super) fn count(&self, waiting: usize) -> MailCount {
-        let delivered = self.delivered.load(Relaxed);
+    /// All of them, with those of the home, where so many wait.
+    pub(super) fn count(&self, home: &Home, waiting: usize) -> MailCount {
+        let delivered = home.delivered();
         let [refused, dropped, returned] =
             [&self.refused, &self.dropped, &self.returned].map(|counter| counter.load(Relaxed).into());
         MailCount {
@@ -96,7 +70,7 @@ impl Counts {
             dropped,
             returned,
             waiting,
-            high_water: self.high_water.load(Relaxed) as usize,
+            high_water: home.high_water() as usize,
         }
     }
 }

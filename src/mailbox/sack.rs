@@ -3,13 +3,11 @@
 //!
 //! A round takes the sack as a whole and reads the mail where it lies, while what is sent meanwhile goes to another.
 
-use bevy_ecs::entity::Entity;
-
 /// What waits for the next round of one lane.
 pub(crate) struct Bag<M> {
     pub(crate) sack: Sack<M>,
-    /// Whose boxes are to be visited.
-    pub(crate) ready: Vec<Entity>,
+    /// The slots of the boxes that are to be visited.
+    pub(crate) ready: Vec<u32>,
 }
 
 impl<M> Default for Bag<M> {

@@ -197,7 +197,7 @@ impl Model {
 
 struct Trial {
     mailbox: Mailbox<Note>,
-    bag: RefCell<Bag<Note>>,
+    depot: RefCell<Depot<Note>>,
     /// Where its mail lies in a round.
     sack: Sack<Note>,
     model: Model,
@@ -221,7 +221,7 @@ impl Trial {
         let drops = Rc::clone(&self.drops);
         let result = self.mailbox.push(
             note,
-            (!abroad).then(|| (self.bag.borrow_mut(), Entity::PLACEHOLDER)),
+            (!abroad).then(|| threads::right(&self.depot)),
             || woken.set(true),
             |why, note| {
                 assert_eq!(drops.borrow()[note.number], 0, "not dropped under the lock");
@@ -233,7 +233,7 @@ impl Trial {
             *refusal
         });
         assert_eq!(fate, self.model.push(number, subject, priority, rank));
-        let woken = woken.get() || !std::mem::take(&mut self.bag.borrow_mut().ready).is_empty();
+        let woken = woken.get() || !std::mem::take(&mut self.depot.borrow_mut().bags[0].ready).is_empty();
         let whole = self.is_whole();
         let was_ready = if abroad && !whole { self.told } else { self.ready };
         assert_eq!(woken, !was_ready && result.is_ok(), "woken exactly when it was idle");
@@ -256,7 +256,7 @@ impl Trial {
     /// A round begins: what lay in the bag lies in the sack.
     fn begin(&mut self) {
         self.sack.recover();
-        std::mem::swap(&mut self.bag.get_mut().sack, &mut self.sack);
+        std::mem::swap(&mut self.depot.get_mut().bags[0].sack, &mut self.sack);
     }
 
     /// All that is taken in one round.
@@ -319,7 +319,7 @@ impl Trial {
                 if in_round {
                     self.begin();
                 }
-                let sack = if in_round { &mut self.sack } else { &mut self.bag.get_mut().sack };
+                let sack = if in_round { &mut self.sack } else { &mut self.depot.get_mut().bags[0].sack };
                 self.mailbox.shelve(Vec::new(), sack);
             }
             Step::Sort => {
@@ -336,13 +336,13 @@ impl Trial {
                     self.push(0, 0, 0, Rank::Ordinary, budget % 2 == 0);
                     self.push(1, 1, 1, Rank::Urgent, budget % 3 == 0);
                 }
-                let woken = self.mailbox.give_back(batch, &mut self.bag.get_mut().sack);
+                let woken = self.mailbox.give_back(batch, &mut self.depot.get_mut().bags[0].sack);
                 assert_eq!(woken, !self.ready && !taken.is_empty(), "listed exactly when it was idle");
                 self.ready |= woken;
                 self.model.give_back(taken);
             }
             Step::Close => {
-                let left = self.mailbox.close(&mut self.bag.get_mut().sack);
+                let left = self.mailbox.close(&mut self.depot.get_mut().bags[0].sack);
                 let mut numbers: Vec<_> = left.iter().map(|note| note.number).collect();
                 numbers.sort_unstable();
                 let mut expected: Vec<_> = self.model.waiting.drain(..).map(|it| it.0).collect();
@@ -353,7 +353,7 @@ impl Trial {
             }
             Step::Open => {
                 if !self.model.closed {
-                    self.mailbox.leave(&mut self.bag.get_mut().sack);
+                    self.mailbox.leave(&mut self.depot.get_mut().bags[0].sack);
                 }
                 self.mailbox.open();
                 self.model.closed = false;
@@ -383,10 +383,10 @@ proptest! {
         let model = Model {
             waiting: Vec::new(), bound: bound as usize, overflow, order, closed: false, count: MailCount::default(),
         };
-        let mailbox = Mailbox::new(NonZeroU32::new(bound).unwrap(), overflow, order);
+        let (mailbox, depot) = threads::alone(bound, overflow, order);
         mailbox.open();
         let mut trial = Trial {
-            mailbox, bag: RefCell::default(), sack: Sack::default(), model, drops,
+            mailbox, depot, sack: Sack::default(), model, drops,
             told: false, ready: false, announced: false, last_of_sender: [0; 3],
         };
         for step in &steps {
@@ -399,20 +399,20 @@ proptest! {
 }
 
 #[test]
-fn an_idle_box_is_small() {
-    assert!(size_of::<Mailbox<[u64; 12]>>() <= 72, "{}", size_of::<Mailbox<[u64; 12]>>());
+fn what_every_mail_touches_is_one_cache_line() {
+    assert_eq!((size_of::<Home>(), align_of::<Home>()), (64, 64));
+    assert!(size_of::<Mailbox<[u64; 12]>>() <= 48, "{}", size_of::<Mailbox<[u64; 12]>>());
 }
 
 /// A call of others that comes when nobody is there must not stand for the next.
 #[test]
 fn a_box_that_opens_is_on_no_list() {
-    let mailbox = Mailbox::new(NonZeroU32::MIN, Overflow::Reject, Order::Fifo);
-    let bag = RefCell::<Bag<threads::Plain>>::default();
+    let (mailbox, depot) = threads::alone(1, Overflow::Reject, Order::Fifo);
     mailbox.open();
-    assert!(mailbox.close(&mut bag.borrow_mut().sack).is_empty());
+    assert!(mailbox.close(&mut depot.borrow_mut().bags[0].sack).is_empty());
     assert!(mailbox.is_announced() && !mailbox.is_announced());
     mailbox.open();
-    let right = (bag.borrow_mut(), Entity::PLACEHOLDER);
+    let right = threads::right(&depot);
     mailbox.push(threads::Plain { sender: 0, number: 0 }, Some(right), || (), |_, _| ()).unwrap();
-    assert_eq!(bag.borrow().ready.len(), 1);
+    assert_eq!(depot.borrow().bags[0].ready, [0]);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// The least that can be mailed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,25 +41,48 @@ impl Parcel for Plain {
     }
 }
 
-/// What a head has for its boxes: a bag for each, and a sack for the mail that it reads.
-type Bags = Vec<RefCell<Bag<Plain>>>;
+/// A box alone on its head.
+pub(super) fn alone<M: Item>(size: u32, overflow: Overflow, order: Order) -> (Mailbox<M>, RefCell<Depot<M>>) {
+    let home = HomeRef::new(Arc::new(Page::vacant()), 0);
+    let mut depot = Depot::default();
+    depot.add(&home);
+    depot.bags.push(Bag::default());
+    (Mailbox::new(home, NonZeroU32::new(size).unwrap(), overflow, order), RefCell::new(depot))
+}
 
-fn push(mailbox: &Mailbox<Plain>, plain: Plain, bag: Option<&RefCell<Bag<Plain>>>, announce: impl FnOnce()) -> bool {
-    let right = bag.map(|bag| (bag.borrow_mut(), Entity::PLACEHOLDER));
-    mailbox.push(plain, right, announce, |_, _| ()).is_ok()
+/// By what the head of such a box reaches it.
+pub(super) fn right<M>(depot: &RefCell<Depot<M>>) -> Right<'_, M> {
+    Right { depot: depot.borrow_mut(), slot: 0 }
+}
+
+fn push(
+    mailbox: &Mailbox<Plain>,
+    plain: Plain,
+    depot: Option<&RefCell<Depot<Plain>>>,
+    announce: impl FnOnce(),
+) -> bool {
+    mailbox.push(plain, depot.map(right), announce, |_, _| ()).is_ok()
+}
+
+impl<M: Item> Mailbox<M> {
+    /// As a round does it.
+    pub(super) fn take(&self, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
+        self.home.take(budget).map_or_else(|| self.take_due(sack, budget, |_| true), |chain| (chain, false))
+    }
 }
 
 /// A round of one box.
-fn take(mailbox: &Mailbox<Plain>, budget: u32, bag: &RefCell<Bag<Plain>>) -> (Vec<Plain>, bool) {
-    let mut sack = std::mem::take(&mut bag.borrow_mut().sack);
+fn take(mailbox: &Mailbox<Plain>, budget: u32, depot: &RefCell<Depot<Plain>>) -> (Vec<Plain>, bool) {
+    let mut sack = std::mem::take(&mut depot.borrow_mut().bags[0].sack);
     let (chain, more) = mailbox.take(&mut sack, budget);
     (sack.take_all(chain).collect(), more)
 }
 
-fn mailbox(size: u32, overflow: Overflow) -> Mailbox<Plain> {
-    let mailbox = Mailbox::new(NonZeroU32::new(size).unwrap(), overflow, Order::Fifo);
+/// The same, open.
+fn opened(size: u32, overflow: Overflow) -> (Mailbox<Plain>, RefCell<Depot<Plain>>) {
+    let (mailbox, depot) = alone(size, overflow, Order::Fifo);
     mailbox.open();
-    mailbox
+    (mailbox, depot)
 }
 
 #[cfg(not(loom_model))]
@@ -72,6 +96,9 @@ mod real {
     const EACH: usize = 20_000;
     /// The head of the boxes sends, too.
     const HEAD: usize = SENDERS;
+
+    /// What the head has for its boxes, for each by itself: they are not read in one round.
+    type Depots = [RefCell<Depot<Plain>>];
 
     /// Where mails went.
     #[derive(Default)]
@@ -94,9 +121,9 @@ mod real {
     }
 
     /// What the head itself sends to its boxes, between two visits.
-    fn send_home(boxes: &[Mailbox<Plain>], tally: &Tally, bags: &Bags, round: usize) {
+    fn send_home(boxes: &[Mailbox<Plain>], tally: &Tally, depots: &Depots, round: usize) {
         for (at, mailbox) in boxes.iter().enumerate() {
-            let right = (bags[at].borrow_mut(), Entity::PLACEHOLDER);
+            let right = right(&depots[at]);
             let lost = |_, _| {
                 tally.lost.fetch_add(1, Relaxed);
             };
@@ -107,16 +134,22 @@ mod real {
     }
 
     /// Empties all boxes once, and closes and opens one; what each sender sent to one box must come in order.
-    fn drain(boxes: &[Mailbox<Plain>], tally: &Tally, last: &mut [[usize; SENDERS + 1]], round: usize, bags: &Bags) {
-        for ((mailbox, last), bag) in boxes.iter().zip(last).zip(bags) {
-            for plain in take(mailbox, 3 + round as u32 % 5, bag).0 {
+    fn drain(
+        boxes: &[Mailbox<Plain>],
+        tally: &Tally,
+        last: &mut [[usize; SENDERS + 1]],
+        round: usize,
+        depots: &Depots,
+    ) {
+        for ((mailbox, last), depot) in boxes.iter().zip(last).zip(depots) {
+            for plain in take(mailbox, 3 + round as u32 % 5, depot).0 {
                 assert!(plain.number >= last[plain.sender], "FIFO");
                 last[plain.sender] = plain.number;
                 tally.found.fetch_add(1, Relaxed);
             }
         }
         let restarted = &boxes[round % BOXES];
-        let left = restarted.close(&mut bags[round % BOXES].borrow_mut().sack);
+        let left = restarted.close(&mut depots[round % BOXES].borrow_mut().bags[0].sack);
         tally.found.fetch_add(left.len(), Relaxed);
         restarted.open();
     }
@@ -124,9 +157,8 @@ mod real {
     #[test]
     fn every_mail_of_four_threads_is_accounted_for() {
         let policies = [Overflow::Reject, Overflow::DropOldest, Overflow::DropNewest];
-        let bags: Bags = (0..BOXES).map(|_| RefCell::default()).collect();
-        let new = |i: usize| mailbox(1 + i as u32 % 7, policies[i % policies.len()]);
-        let boxes: Vec<_> = (0..BOXES).map(new).collect();
+        let new = |i: usize| opened(1 + i as u32 % 7, policies[i % policies.len()]);
+        let (boxes, depots): (Vec<_>, Vec<_>) = (0..BOXES).map(new).unzip();
         let (tally, mut last, mut round) = (Tally::default(), vec![[0; SENDERS + 1]; BOXES], 0);
         thread::scope(|scope| {
             let senders: Vec<_> = (0..SENDERS)
@@ -138,12 +170,15 @@ mod real {
                 })
                 .collect();
             while senders.iter().any(|sender| !sender.is_finished()) {
-                send_home(&boxes, &tally, &bags, round);
-                drain(&boxes, &tally, &mut last, round, &bags);
+                send_home(&boxes, &tally, &depots, round);
+                drain(&boxes, &tally, &mut last, round, &depots);
                 round += 1;
             }
         });
-        let left = boxes.iter().zip(&bags).map(|(mailbox, bag)| mailbox.close(&mut bag.borrow_mut().sack).len());
+        let left = |(mailbox, depot): (&Mailbox<Plain>, &RefCell<Depot<Plain>>)| {
+            mailbox.close(&mut depot.borrow_mut().bags[0].sack).len()
+        };
+        let left = boxes.iter().zip(&depots).map(left);
         tally.found.fetch_add(left.sum(), Relaxed);
         let Tally { refused, lost, found } = tally;
         let sent = SENDERS * EACH + round * BOXES;
@@ -155,13 +190,13 @@ mod real {
 
     #[test]
     fn a_waiting_sender_goes_on_when_there_is_room() {
-        let (mailbox, bag) = (mailbox(1, Overflow::Block(Duration::from_secs(60))), RefCell::default());
+        let (mailbox, depot) = opened(1, Overflow::Block(Duration::from_secs(60)));
         let far = std::time::Instant::now() + Duration::from_secs(60);
         assert!(push(&mailbox, Plain { sender: 0, number: 0 }, None, || ()));
         assert!(!mailbox.wait_for_room(std::time::Instant::now()), "full, and no time to wait");
         thread::scope(|scope| {
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
-            assert_eq!(take(&mailbox, 1, &bag).0.len(), 1);
+            assert_eq!(take(&mailbox, 1, &depot).0.len(), 1);
             assert!(waiter.join().unwrap());
             assert!(push(&mailbox, Plain { sender: 0, number: 1 }, None, || ()));
             let waiter = scope.spawn(|| mailbox.wait_for_room(far));
@@ -189,7 +224,8 @@ mod loom {
     /// Two others send to a box of one, while its head sends and reads.
     fn no_wake_is_lost(overflow: Overflow) {
         crate::sync::model(move || {
-            let (mailbox, bag) = (Arc::new(mailbox(1, overflow)), RefCell::default());
+            let (mailbox, depot) = opened(1, overflow);
+            let mailbox = Arc::new(mailbox);
             let [wakes, refused] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
             let senders = [0, 1].map(|sender| {
                 let (mailbox, wakes, refused) = (Arc::clone(&mailbox), Arc::clone(&wakes), Arc::clone(&refused));
@@ -200,16 +236,16 @@ mod loom {
                 })
             });
             let mut found = 0;
-            let own = push(&mailbox, Plain { sender: 2, number: 0 }, Some(&bag), || ());
+            let own = push(&mailbox, Plain { sender: 2, number: 0 }, Some(&depot), || ());
             refused.fetch_add(usize::from(!own), SeqCst);
             let mut visit = || {
-                let mut listed = !std::mem::take(&mut bag.borrow_mut().ready).is_empty();
+                let mut listed = !std::mem::take(&mut depot.borrow_mut().bags[0].ready).is_empty();
                 // A mailman comes only when called.
                 if wakes.swap(0, SeqCst) > 0 {
                     listed |= mailbox.is_announced();
                 }
                 if listed {
-                    let (taken, more) = take(&mailbox, 8, &bag);
+                    let (taken, more) = take(&mailbox, 8, &depot);
                     assert!(!more);
                     found += taken.len();
                 }
@@ -237,7 +273,7 @@ mod loom {
     #[test]
     fn what_is_sent_while_it_closes_is_refused_or_returned() {
         ::loom::model(|| {
-            let mailbox = Arc::new(mailbox(2, Overflow::Reject));
+            let mailbox = Arc::new(opened(2, Overflow::Reject).0);
             let sender = thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
                 move || {
@@ -253,22 +289,24 @@ mod loom {
     #[test]
     fn what_was_sent_first_is_read_first() {
         ::loom::model(|| {
-            let (mailbox, bag) = (Arc::new(mailbox(8, Overflow::Reject)), RefCell::default());
-            let own = |number| push(&mailbox, Plain { sender: 0, number }, Some(&bag), || ());
+            let (mailbox, depot) = opened(8, Overflow::Reject);
+            let mailbox = Arc::new(mailbox);
+            let own = |number| push(&mailbox, Plain { sender: 0, number }, Some(&depot), || ());
             assert!(own(0));
             let sender = thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
                 move || push(&mailbox, Plain { sender: 1, number: 1 }, None, || ())
             });
             assert!(sender.join().unwrap() && own(2));
-            assert!(take(&mailbox, 8, &bag).0.iter().map(|plain| plain.number).eq(0..3));
+            assert!(take(&mailbox, 8, &depot).0.iter().map(|plain| plain.number).eq(0..3));
         });
     }
 
     #[test]
     fn a_sender_that_waits_for_room_gets_it() {
         ::loom::model(|| {
-            let (mailbox, bag) = (Arc::new(mailbox(1, Overflow::Block(Duration::MAX))), RefCell::default());
+            let (mailbox, depot) = opened(1, Overflow::Block(Duration::MAX));
+            let mailbox = Arc::new(mailbox);
             assert!(push(&mailbox, Plain { sender: 0, number: 0 }, None, || ()));
             let sender = thread::spawn({
                 let mailbox = Arc::clone(&mailbox);
@@ -277,7 +315,7 @@ mod loom {
                     assert!(push(&mailbox, Plain { sender: 1, number: 0 }, None, || ()));
                 }
             });
-            let (taken, more) = take(&mailbox, 8, &bag);
+            let (taken, more) = take(&mailbox, 8, &depot);
             assert!(taken.len() == 1 && !more, "it can't be full with two");
             sender.join().unwrap();
             assert_eq!(mailbox.close(&mut Sack::default()).len(), 1);

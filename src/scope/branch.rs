@@ -43,7 +43,7 @@ impl Branch {
     }
 
     fn stamp(&self, vitals: &Vitals, scope: &Scope) -> Stamp {
-        let sender = vitals.party;
+        let sender = vitals.address.party();
         if self.sender.replace(Some(sender)) != Some(sender) {
             let (seed, birth) = (scope.control.seed.load(Relaxed), vitals.address.0.birth);
             self.ids.begin_life(seed, birth, scope.lives(vitals));
@@ -68,7 +68,7 @@ impl<P: Process> Context<'_, P> {
     #[inline(always)]
     pub(crate) fn stamp(&self) -> Stamp {
         match self.branch() {
-            None => self.scope.stamp(self.vitals.party),
+            None => self.scope.stamp(self.vitals.address.party()),
             Some(branch) => branch.stamp(self.vitals, self.scope),
         }
     }
@@ -77,14 +77,14 @@ impl<P: Process> Context<'_, P> {
     #[inline(always)]
     pub(crate) fn post<T: Recipient, B: Content>(&self, draft: Draft<T, B>) -> Result<Sent, SendError> {
         match self.branch() {
-            None => self.scope.post(draft, self.vitals.party),
+            None => self.scope.post(draft, self.vitals.address.party()),
             Some(branch) => {
                 let to = draft.to.clone();
                 let Some(address) = to.to().resolve(&self.scope.control.post) else {
                     return Err(SendError::new(SendErrorKind::Unknown, draft));
                 };
                 let stamp = self.stamp();
-                let mail = draft.land(stamp, address.0.party);
+                let mail = draft.land(stamp, address.party());
                 branch.push(Some(address.into_owned()), mail);
                 Ok(Sent { number: stamp.id, dropped: None })
             }
@@ -95,7 +95,7 @@ impl<P: Process> Context<'_, P> {
     #[cold]
     pub(crate) fn undeliverable(&self, error: SendError) {
         let Some(branch) = self.branch() else {
-            return self.scope.undeliverable(error, self.vitals.party);
+            return self.scope.undeliverable(error, self.vitals.address.party());
         };
         // Only an unknown name is refused at once.
         let recipient = error.recipient();
@@ -116,10 +116,10 @@ impl Scope {
     pub(crate) fn prepare(&self, branch: &Self, lane: u32) {
         branch.beat.follow(&self.beat);
         let (lane, lanes) = (lane as usize, self.lanes.borrow());
-        let (mut known, mut bags) = (branch.lanes.borrow_mut(), branch.bags.borrow_mut());
+        let (mut known, mut depot) = (branch.lanes.borrow_mut(), branch.depot.borrow_mut());
         if known.len() <= lane {
             known.resize(lane + 1, lanes[lane]);
-            bags.resize_with(lane + 1, Bag::default);
+            depot.bags.resize_with(lane + 1, Bag::default);
         }
         known[lane] = lanes[lane];
         let (groups, mut known) = (self.groups.borrow(), branch.groups.borrow_mut());
@@ -140,7 +140,7 @@ impl Scope {
 
     /// Merges what lies in a branch of one lane, but for its errands.
     pub(crate) fn merge(&self, branch: &Self, lane: u32) {
-        if let Some(bag) = branch.bags.borrow_mut().get_mut(lane as usize) {
+        if let Some(bag) = branch.depot.borrow_mut().bags.get_mut(lane as usize) {
             self.bag(lane).ready.append(&mut bag.ready);
         }
         let flagged = branch.lanes.borrow_mut().get_mut(lane as usize).map(|lane| std::mem::take(&mut lane.flagged));
@@ -181,7 +181,7 @@ impl Scope {
     }
 
     fn put(&self, address: &Address, mail: Mail) {
-        let (right, announce) = (self.right_to(&address.0), || self.announce(&address.0));
+        let (right, announce) = (self.right_to(address.party()), || self.announce(&address.0));
         let pushed = address.0.mailbox.push(Landed(mail), right, announce, |why, mail| self.lost(mail, why));
         if let Err((refusal, Landed(mail))) = pushed {
             let (why, reason) = match refusal {

@@ -88,8 +88,7 @@ fn hand(control: &Control, signal: Signal, receipt: Option<&Receipt>) {
     let (mut taken, mut refused) = (0, 0);
     for owner in control.switchboard.owners(signal) {
         let event = Event::new(signal.name()).body(Notice::new(signal, receipt));
-        let announce = |record: &Record| record.link.announce(record.entity);
-        match owner.emit(event, control.timeline().now(), announce) {
+        match owner.emit(event, control.timeline().now(), Record::announce) {
             Ok(()) => taken += 1,
             Err(error) => {
                 tracing::warn!(%signal, "{error}");

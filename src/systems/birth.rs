@@ -8,6 +8,7 @@ use crate::lifecycle::{self, Autostart, BoundShutdown, Depends, DependsError, No
 use crate::link::{Link, UnknownHead};
 use crate::mail::Mail;
 use crate::mailbox::{Mailbox, MailboxSize, MailboxSizeError, Order, Overflow, Sack};
+use crate::party::Party;
 use crate::post::{Address, Record};
 use crate::process::{Process, Vitals, short_name};
 use crate::scope::{self, Mark, Scope, row};
@@ -317,13 +318,13 @@ fn list(world: &mut World, entity: Entity, kind: u32) -> Result<(Vitals, Mark, [
         let record = record(&slot, kind, scope)?;
         let post = &scope.control.post;
         let address = if slot.contains::<Name>() {
-            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.into()))?
+            post.list(record).map_err(|taken| Refusal::NameTaken(taken.name.as_ref().into()))?
         } else {
             let name = scope.kinds.borrow()[kind as usize].name;
             post.list_numbered(record, name, &mut scope.unnamed.borrow_mut()[kind as usize])
         };
         let lane = lane_of(scope, group, kind);
-        address.0.lane.store(lane, Relaxed);
+        address.0.mailbox.home().set_lane(lane);
         let vitals = Vitals::new(address, lane, scope.now());
         scope.mind(lane);
         let kind = &scope.kinds.borrow()[kind as usize];
@@ -339,7 +340,7 @@ fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refu
         return Err(Refusal::NameEmpty);
     }
     check_head(slot, &scope.control, &scope.link)?;
-    let mailbox = mailbox_of(slot, scope)?;
+    let (party, mailbox) = mailbox_of(slot, scope)?;
     if slot.get::<Autostart>().is_some_and(|autostart| !autostart.0) {
         // Empty: nobody knows of it so far.
         drop(mailbox.close(&mut Sack::default()));
@@ -347,7 +348,7 @@ fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refu
     let bound = slot.get::<BoundShutdown>().is_none_or(|bound| bound.0);
     scope.control.has_unbound.fetch_or(!bound, Relaxed);
     let birth = scope.control.post.next_birth();
-    let record = Record::new(name, slot.id(), scope.link.clone(), kind, birth, bound, mailbox);
+    let record = Record::new(name, party, scope.link.clone(), kind, birth, bound, mailbox);
     if let Some(supervision) = slot.get::<Supervision>() {
         supervision.check()?;
         *record.incidents().supervision.lock() = Some(Arc::new(supervision.clone()));
@@ -358,11 +359,13 @@ fn record(slot: &EntityMut<'_>, kind: u32, scope: &Scope) -> Result<Record, Refu
     Ok(record)
 }
 
-/// The mailbox that the settings ask for.
-fn mailbox_of(slot: &EntityMut<'_>, scope: &Scope) -> Result<Mailbox<Mail>, MailboxSizeError> {
+/// The mailbox that the settings ask for, and whose it is.
+fn mailbox_of(slot: &EntityMut<'_>, scope: &Scope) -> Result<(Party, Mailbox<Mail>), MailboxSizeError> {
     let default = scope.control.mailbox_size.get();
     let size = slot.get::<MailboxSize>().or(default).copied().unwrap_or_default().checked()?;
     let overflow = slot.get::<Overflow>().copied().unwrap_or_default();
     let order = slot.get::<Order>().copied().unwrap_or_default();
-    Ok(Mailbox::new(size, overflow, order))
+    let (party, home) = scope.claim_slot();
+    home.set_entity(slot.id());
+    Ok((party, Mailbox::new(home, size, overflow, order)))
 }

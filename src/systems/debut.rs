@@ -88,7 +88,7 @@ pub(crate) fn prepare(world: &mut World, rank: &[Address]) -> EntityHashMap<Prep
             });
             let running: Vec<_> = begin.collect();
             for (thread, address) in running.into_iter().zip(some) {
-                link.holder.hold(address.0.party);
+                link.holder.hold(address.party());
                 let prepared = thread.join().unwrap_or_else(|panic| Prepared { outcome: Err(panic), took: 0 });
                 all.insert(address.entity(), prepared);
                 link.live();

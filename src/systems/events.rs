@@ -107,7 +107,7 @@ pub(crate) fn hear(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
         }
     }
     if inbox.leave() {
-        cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.entity());
+        cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.party());
     }
 }
 

@@ -169,7 +169,7 @@ pub(crate) fn regrouped(world: &mut World, entity: Entity, frequency: Frequency)
             *family.frequency.lock() = frequency;
             if family.has_ended_threads() {
                 // It was listed where it was before.
-                cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.entity());
+                cx.scope.list_ready(cx.vitals.lane, cx.vitals.address.party());
             }
         }
     });

@@ -45,7 +45,7 @@ impl<P: Process> LivesOf<P> {
     fn run_only(&mut self, world: &mut World, scope: &Scope) -> bool {
         let mut rows = self.rows.iter_mut(world);
         let first = rows.next();
-        if rows.next().is_some() {
+        if rows.next().is_some() || !self.desk.is_for(first.as_ref().map(|(_, vitals)| &**vitals)) {
             return false;
         }
         scope.lanes.borrow_mut()[self.lane as usize].run(scope.now());
@@ -64,17 +64,20 @@ impl<P: Process> LivesOf<P> {
     fn run_all(&mut self, world: &mut World, scope: &Scope) {
         let mut watch = Watch::start(self.lane, scope);
         if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
+            let has_mail = self.desk.locate(world.entities(), self.lane, scope);
             let find = |entity, visit: &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)| {
                 if let Ok(row) = self.rows.get_mut(world, entity) {
                     Rows::with(row, |row| visit(&mut AnyProcess::new(&mut row.processes[0]), &mut row.vitals[0]));
                 }
             };
-            self.desk.deliver_each(find, scope);
+            if has_mail {
+                self.desk.deliver_each(find, scope);
+            }
             for row in self.rows.iter_mut(world) {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            let has_mail = self.desk.locate(world.entities());
+            let has_mail = self.desk.locate(world.entities(), self.lane, scope);
             let mut tables = recycle(std::mem::take(&mut self.tables));
             let rows = self.rows.query_mut(world).contiguous_iter_inner();
             tables.extend(rows.expect("all components are in tables").map(Rows::of));

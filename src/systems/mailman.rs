@@ -57,7 +57,7 @@ pub(super) fn read_all(
     if !all_light {
         sack.take_all(chain).for_each(drop);
     }
-    if cx.vitals.address.0.has_errands() {
+    if cx.scope.has_errands(cx.vitals.address.party()) {
         run_errands(process, cx);
     }
 }
@@ -150,7 +150,7 @@ fn owe(question: &Mail, cx: &mut RawContext<'_>) {
 #[cold]
 fn swallow(pill: &Mail, cx: &mut RawContext<'_>) {
     // Under a subject of its own, or the answer would be a pill as well.
-    let _ = cx.scope.post(pill.reply().subject("halting").body("halting"), cx.vitals.party);
+    let _ = cx.scope.post(pill.reply().subject("halting").body("halting"), cx.vitals.address.party());
     cx.die(format!("poison pill of {}", pill.sender()));
 }
 
@@ -271,7 +271,7 @@ pub(crate) fn break_off(cx: &mut RawContext<'_>) {
 
 /// Closes a box; what is in it are dead letters.
 pub(crate) fn empty(address: &Address, scope: &Scope) {
-    let left = address.0.mailbox.close(&mut scope.bag(address.0.lane.load(Relaxed)).sack);
+    let left = address.0.mailbox.close(&mut scope.bag(address.0.mailbox.home().lane()).sack);
     for mail in left {
         unread(mail, scope);
     }
@@ -284,7 +284,7 @@ fn settle_debts(reason: &'static str, cx: &mut RawContext<'_>) {
     let owed = cx.known_mut().map(|extras| std::mem::take(&mut extras.owed)).unwrap_or_default();
     let address = &cx.vitals.address;
     for debt in owed {
-        let _ = cx.scope.post(debt.failed(address.name(), reason), address.0.party);
+        let _ = cx.scope.post(debt.failed(address.name(), reason), address.party());
     }
 }
 
@@ -298,7 +298,7 @@ pub(crate) fn sort_announced(world: &mut World) {
             if let Some(vitals) = process.get::<Vitals>()
                 && vitals.address.0.mailbox.is_announced()
             {
-                scope.list_ready(vitals.lane, entity);
+                scope.list_ready(vitals.lane, vitals.address.party());
             }
         });
     }
@@ -306,11 +306,11 @@ pub(crate) fn sort_announced(world: &mut World) {
 
 /// A process has changed lanes: its mail and its events are read there from now on.
 pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
-    let before = address.0.lane.swap(lane, Relaxed);
+    let before = address.0.mailbox.home().set_lane(lane);
     address.0.mailbox.shelve(Vec::new(), &mut scope.bag(before).sack);
     address.0.mailbox.unlist();
     let has_mail = address.mail_count().waiting > 0 && address.0.mailbox.is_announced();
     if has_mail || address.0.known_inbox().is_some_and(Inbox::is_ready) {
-        scope.list_ready(lane, address.entity());
+        scope.list_ready(lane, address.party());
     }
 }

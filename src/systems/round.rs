@@ -3,7 +3,7 @@
 
 use crate::erased::{AnyProcess, RawContext};
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Sack};
+use crate::mailbox::{Chain, Home, Sack};
 use crate::process::{Flags, Vitals};
 use crate::scope::Scope;
 use crate::subject::Subject;
@@ -22,8 +22,8 @@ const BUDGET: u32 = 1000;
 /// within the round, a mail handed from each to the next would heap up at the last.
 #[derive(Default)]
 pub(crate) struct Desk {
-    /// Who has mail.
-    whom: Vec<Entity>,
+    /// The slots of those who have mail.
+    whom: Vec<u32>,
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
     visits: Vec<Visit>,
@@ -33,11 +33,12 @@ pub(crate) struct Desk {
 
 /// What was in one mailbox when the round began.
 struct Visit {
-    entity: Entity,
+    slot: u32,
     /// Which of the tables of its lane it is in, and where in that.
     table: u32,
     row: u32,
-    chain: Chain,
+    /// What was in its box, once that is known.
+    taken: Option<Chain>,
 }
 
 /// No such table or row.
@@ -67,31 +68,45 @@ impl Desk {
         self.whom.is_empty()
     }
 
-    /// The whole round in a lane of one process. Not inlined: lanes of one process are many, and run one after another.
+    /// Whether nobody else has mail than this one, or nobody at all.
+    #[inline(always)]
+    pub(crate) fn is_for(&self, vitals: Option<&Vitals>) -> bool {
+        match &*self.whom {
+            [] => true,
+            [slot] => vitals.is_some_and(|vitals| vitals.address.party().slot() == *slot),
+            _ => false,
+        }
+    }
+
+    /// The whole round in a lane of one process, which has mail. Not inlined: lanes of one process are many, and run one after
+    /// another.
     #[inline(never)]
     pub(crate) fn deliver_to(&mut self, mut process: AnyProcess<'_>, vitals: &mut Vitals, scope: &Scope) {
-        let has_mail = self.whom.contains(&vitals.address.entity());
         self.whom.clear();
-        if has_mail && let Some(chain) = empty(&mut self.sack, vitals, scope) {
+        let taken = scope.at_home(vitals.address.party().slot(), |home| take(home, scope));
+        if let Some(chain) = empty(&mut self.sack, taken.flatten(), vitals, scope) {
             Round::after_taking(&mut self.sack, scope).read(chain, &mut process, vitals);
         }
         self.sack.reset();
     }
 
-    /// Looks up where those who have mail stand: the dead in no row that there is. Whether anybody has.
+    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes, and looks up where they
+    /// stand. One who has moved to another lane has been listed anew there. Whether anybody has mail.
     #[inline(always)]
-    pub(crate) fn locate(&mut self, entities: &Entities) -> bool {
+    pub(crate) fn locate(&mut self, entities: &Entities, lane: u32, scope: &Scope) -> bool {
         !self.is_idle() && {
-            self.locate_all(entities);
+            self.locate_all(entities, lane, scope);
             true
         }
     }
 
-    fn locate_all(&mut self, entities: &Entities) {
+    fn locate_all(&mut self, entities: &Entities, lane: u32, scope: &Scope) {
+        let depot = scope.depot.borrow();
         self.visits.clear();
-        self.visits.extend(self.whom.drain(..).map(|entity| {
-            let row = entities.get_spawned(entity).map_or(NONE, |place| place.table_row.index_u32());
-            Visit { entity, table: NONE, row, chain: Chain::EMPTY }
+        self.visits.extend(self.whom.drain(..).filter_map(|slot| {
+            let home = depot.home(slot).filter(|home| home.lane() == lane)?;
+            let row = entities.get_spawned(home.entity()).ok()?.table_row.index_u32();
+            Some(Visit { slot, table: NONE, row, taken: take(home, scope) })
         }));
     }
 
@@ -106,59 +121,76 @@ impl Desk {
 
     #[inline(never)]
     fn deliver_all(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
-        self.empty(tables, scope);
+        for Visit { slot, table, row, taken } in &mut self.visits {
+            let mut all = tables.iter().zip(0..);
+            match all.find_map(|(rows, at)| Some((rows.vitals_of(*slot, *row)?, at))) {
+                Some((vitals, at)) => (*table, *taken) = (at, empty(&mut self.sack, *taken, vitals, scope)),
+                None => put_back(&mut self.sack, *slot, taken.take(), scope),
+            }
+        }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { table, row, chain, .. } in &self.visits {
-            if let Some((mut process, vitals)) = tables.get_mut(*table as usize).and_then(|rows| rows.get_mut(*row)) {
-                round.read(*chain, &mut process, vitals);
+        for Visit { table, row, taken, .. } in &self.visits {
+            if let Some(chain) = *taken
+                && let Some((mut process, vitals)) = tables.get_mut(*table as usize).and_then(|rows| rows.get_mut(*row))
+            {
+                round.read(chain, &mut process, vitals);
             }
         }
         self.sack.reset();
     }
 
-    /// Empties the mailboxes of all of them.
-    fn empty(&mut self, tables: &[AnyRows<'_>], scope: &Scope) {
-        for Visit { entity, table, row, chain } in &mut self.visits {
-            let mut all = tables.iter().zip(0..);
-            // Nowhere: it has moved to another lane, where it has been listed anew.
-            let Some((vitals, at)) = all.find_map(|(rows, at)| Some((rows.vitals_of(*entity, *row)?, at))) else {
-                continue;
-            };
-            if let Some(taken) = empty(&mut self.sack, vitals, scope) {
-                (*table, *chain) = (at, taken);
-            }
-        }
-    }
-
-    /// The whole round in a lane without tables: `find` lends a process, if it is in the lane.
+    /// The whole round in a lane without tables, once those who have mail are located: `find` lends a process, if it is there.
     pub(crate) fn deliver_each(
         &mut self,
         mut find: impl FnMut(Entity, &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)),
         scope: &Scope,
     ) {
-        self.visits.clear();
-        for entity in self.whom.drain(..) {
-            find(entity, &mut |_, vitals| {
-                if let Some(chain) = empty(&mut self.sack, vitals, scope) {
-                    self.visits.push(Visit { entity, table: 0, row: 0, chain });
-                }
+        let entity = |slot| scope.at_home(slot, Home::entity).unwrap_or(Entity::PLACEHOLDER);
+        for Visit { slot, taken, .. } in &mut self.visits {
+            let mut before = Some(taken.take());
+            find(entity(*slot), &mut |_, vitals| {
+                *taken = before.take().and_then(|before| empty(&mut self.sack, before, vitals, scope));
             });
+            if let Some(before) = before {
+                put_back(&mut self.sack, *slot, before, scope);
+            }
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { entity, chain, .. } in &self.visits {
-            find(*entity, &mut |process, vitals| round.read(*chain, process, vitals));
+        for Visit { slot, taken, .. } in &self.visits {
+            if let Some(chain) = *taken {
+                find(entity(*slot), &mut |process, vitals| round.read(chain, process, vitals));
+            }
         }
         self.sack.reset();
     }
 }
 
-/// Empties the mailbox of one process, unless it may not read now: then its mail is laid aside, and it is looked at again.
+/// Of one who is in the lane, but not to be seen there, as long as its entity is disabled: its mail waits.
+#[cold]
+fn put_back(sack: &mut Sack<Mail>, slot: u32, taken: Option<Chain>, scope: &Scope) {
+    let items = sack.take_all(taken.unwrap_or(Chain::EMPTY));
+    scope.depot.borrow_mut().put_back(slot, items);
+}
+
+/// Empties a mailbox by a look at its home, if that can be done.
 #[inline(always)]
-fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+fn take(home: &Home, scope: &Scope) -> Option<Chain> {
+    if scope.next_tick { None } else { home.take(BUDGET) }
+}
+
+/// What a process reads, of which `taken` is all, if it has been taken; unless it may not read now: then its mail is laid
+/// aside, and it is looked at again.
+#[inline(always)]
+fn empty(sack: &mut Sack<Mail>, taken: Option<Chain>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
     if !vitals.flags.is_clear() && !may_read(vitals, scope) {
-        lay_aside(sack, vitals, scope);
+        lay_aside(sack, taken, vitals, scope);
         return None;
     }
+    taken.or_else(|| Some(take_due(sack, vitals, scope)))
+}
+
+#[inline(never)]
+fn take_due(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Chain {
     let mailbox = &vitals.address.0.mailbox;
     let (chain, more) = if scope.next_tick {
         let start = scope.now();
@@ -166,19 +198,21 @@ fn empty(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain>
         sort(&mut chain, sack);
         (chain, more)
     } else {
-        mailbox.take(sack, BUDGET)
+        mailbox.take_due(sack, BUDGET, |_| true)
     };
     if more {
-        scope.list_ready(vitals.lane, vitals.address.entity());
+        scope.list_ready(vitals.lane, vitals.address.party());
     }
-    Some(chain)
+    chain
 }
 
 #[cold]
-fn lay_aside(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
-    vitals.address.0.mailbox.shelve(Vec::new(), sack);
+fn lay_aside(sack: &mut Sack<Mail>, taken: Option<Chain>, vitals: &Vitals, scope: &Scope) {
+    let (mailbox, taken) = (&vitals.address.0.mailbox, taken.unwrap_or(Chain::EMPTY));
+    mailbox.give_back(sack.take_all(taken).collect(), sack);
+    mailbox.shelve(Vec::new(), sack);
     if !vitals.flags.has(Flags::DYING) {
-        scope.list_ready(vitals.lane, vitals.address.entity());
+        scope.list_ready(vitals.lane, vitals.address.party());
     }
 }
 
@@ -215,7 +249,7 @@ impl<'a> Round<'a> {
 fn give_back(chain: Chain, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     let mut bag = scope.bag(vitals.lane);
     if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) {
-        bag.ready.push(vitals.address.entity());
+        bag.ready.push(vitals.address.party().slot());
     }
 }
 

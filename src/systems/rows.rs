@@ -10,7 +10,6 @@ use crate::failure::Culprit;
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use bevy_ecs::change_detection::{ContiguousMut, DetectChangesMut};
-use bevy_ecs::entity::Entity;
 use bevy_ecs::query::{ContiguousQueryData, QueryData};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,10 +30,10 @@ pub(crate) struct AnyRows<'a> {
 }
 
 impl AnyRows<'_> {
-    /// What is kept beside this process, if it stands there.
+    /// What is kept beside the process with this slot, if it stands there.
     #[inline(always)]
-    pub(crate) fn vitals_of(&self, entity: Entity, row: u32) -> Option<&Vitals> {
-        self.vitals.get(row as usize).filter(|vitals| vitals.address.entity() == entity)
+    pub(crate) fn vitals_of(&self, slot: u32, row: u32) -> Option<&Vitals> {
+        self.vitals.get(row as usize).filter(|vitals| vitals.address.party().slot() == slot)
     }
 
     /// Those of one row.
@@ -136,7 +135,7 @@ fn live_from<P: Process>(begun: &mut usize, rows: &mut Rows<'_, P>, scope: &Scop
             break;
         }
         if number.is_multiple_of(SAID) {
-            scope.hold(vitals[0].party);
+            scope.hold(vitals[0].address.party());
         }
         for (process, vitals) in processes.iter_mut().zip(vitals) {
             progress.count += 1;
@@ -160,7 +159,7 @@ fn live<P: Process, const CLEAR: bool>(process: &mut P, mut cx: Context<'_, P>) 
         return;
     }
     if !CLEAR {
-        scope.hold(cx.vitals.party);
+        scope.hold(cx.vitals.address.party());
     }
     let from = if !CLEAR && cx.vitals.flags.has(Flags::TIMED) { Some(scope.stopwatch()) } else { None };
     if let Err(error) = process.life(&mut cx) {

@@ -71,7 +71,7 @@ impl fmt::Debug for Thread {
 impl Thread {
     pub(super) fn new(shared: Arc<Shared>, family: Arc<Family>) -> Self {
         let control = family.control.clone();
-        let office = Outside { ids: control.new_ids(), control, sender: family.owner.0.party };
+        let office = Outside { ids: control.new_ids(), control, sender: family.owner.party() };
         Self { shared, family, office, beat: Cell::new(None) }
     }
 

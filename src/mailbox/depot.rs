@@ -1,0 +1,73 @@
+//! What a head has for the mailboxes of its processes: their homes by slot, and the bags of its lanes.
+
+use super::Item;
+use super::home::{Door, Home, HomeRef, Page};
+use super::sack::Bag;
+use crate::party::PAGE;
+use std::cell::RefMut;
+use std::sync::Arc;
+
+pub(crate) struct Depot<M> {
+    /// By lane.
+    pub(crate) bags: Vec<Bag<M>>,
+    /// By slot. There is none where slots are another head's.
+    pages: Vec<Option<Arc<Page>>>,
+}
+
+impl<M> Default for Depot<M> {
+    fn default() -> Self {
+        Self { bags: Vec::new(), pages: Vec::new() }
+    }
+}
+
+impl<M> Depot<M> {
+    /// From now on, mail finds the way to this home.
+    pub(crate) fn add(&mut self, home: &HomeRef) {
+        let page = home.slot as usize / PAGE;
+        if self.pages.len() <= page {
+            self.pages.resize(page + 1, None);
+        }
+        self.pages[page].get_or_insert_with(|| home.page.clone());
+    }
+
+    /// The home of a slot, if it is this head's.
+    #[inline(always)]
+    pub(crate) fn home(&self, slot: u32) -> Option<&Home> {
+        Some(self.pages.get(slot as usize / PAGE)?.as_ref()?.home(slot))
+    }
+}
+
+impl<M: Item> Depot<M> {
+    /// Lays back what was taken from the box of a slot, in which nothing has come in since; then it is on its list again.
+    pub(crate) fn put_back(&mut self, slot: u32, items: impl Iterator<Item = M>) {
+        let Some(home) = self.pages.get(slot as usize / PAGE).and_then(|page| Some(page.as_ref()?.home(slot))) else {
+            return;
+        };
+        if home.is_door(Door::Closed) {
+            return;
+        }
+        let bag = &mut self.bags[home.lane() as usize];
+        for item in items {
+            home.take_back(1);
+            home.place(item, &mut bag.sack);
+        }
+        home.set_ready(true);
+        bag.ready.push(slot);
+    }
+}
+
+/// By what the head of a process, and nobody else, reaches the box of a slot.
+pub(crate) struct Right<'a, M> {
+    pub(crate) depot: RefMut<'a, Depot<M>>,
+    pub(crate) slot: u32,
+}
+
+impl<M> Right<'_, M> {
+    /// Its home, and the bag of its lane; nothing if it is another head's.
+    #[inline(always)]
+    pub(super) fn reach(&mut self) -> Option<(&Home, &mut Bag<M>)> {
+        let Depot { bags, pages } = &mut *self.depot;
+        let home = pages.get(self.slot as usize / PAGE)?.as_ref()?.home(self.slot);
+        Some((home, &mut bags[home.lane() as usize]))
+    }
+}

@@ -38,7 +38,7 @@ impl<M> Depot<M> {
 }
 
 impl<M: Item> Depot<M> {
-    /// Lays back what was taken from the box of a slot, in which nothing has come in since; then it is on its list again.
+    /// Lays back what was taken from the box of a slot, before what has come in since; then it is on its list again.
     pub(crate) fn put_back(&mut self, slot: u32, items: impl Iterator<Item = M>) {
         let Some(home) = self.pages.get(slot as usize / PAGE).and_then(|page| Some(page.as_ref()?.home(slot))) else {
             return;
@@ -47,10 +47,12 @@ impl<M: Item> Depot<M> {
             return;
         }
         let bag = &mut self.bags[home.lane() as usize];
+        let newer: Vec<M> = bag.sack.take_all(home.release()).collect();
         for item in items {
             home.take_back(1);
             home.place(item, &mut bag.sack);
         }
+        newer.into_iter().for_each(|item| home.place(item, &mut bag.sack));
         home.set_ready(true);
         bag.ready.push(slot);
     }

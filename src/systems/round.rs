@@ -27,6 +27,8 @@ pub(crate) struct Desk {
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
     visits: Vec<Visit>,
+    /// Whether that is known of all of them: it is all that was in their boxes.
+    all_taken: bool,
     /// The tables of a round. Empty between rounds, but for its memory.
     tables: Vec<AnyRows<'static>>,
 }
@@ -34,15 +36,11 @@ pub(crate) struct Desk {
 /// What was in one mailbox when the round began.
 struct Visit {
     slot: u32,
-    /// Which of the tables of its lane it is in, and where in that.
-    table: u32,
+    /// Where in its table it stands.
     row: u32,
     /// What was in its box, once that is known.
     taken: Option<Chain>,
 }
-
-/// No such table or row.
-const NONE: u32 = u32::MAX;
 
 impl Desk {
     /// Takes over the bag of a lane.
@@ -83,10 +81,9 @@ impl Desk {
     #[inline(never)]
     pub(crate) fn deliver_to(&mut self, mut process: AnyProcess<'_>, vitals: &mut Vitals, scope: &Scope) {
         self.whom.clear();
-        let taken = scope.at_home(vitals.address.party().slot(), |home| take(home, scope));
-        if let Some(chain) = empty(&mut self.sack, taken.flatten(), vitals, scope) {
-            Round::after_taking(&mut self.sack, scope).read(chain, &mut process, vitals);
-        }
+        let taken = scope.at_home(vitals.address.party().slot(), |home| take(home, scope)).flatten();
+        let taken = taken.or_else(|| take_more(&mut self.sack, vitals, scope));
+        Round::after_taking(&mut self.sack, scope).read(taken, &mut process, vitals);
         self.sack.reset();
     }
 
@@ -103,10 +100,15 @@ impl Desk {
     fn locate_all(&mut self, entities: &Entities, lane: u32, scope: &Scope) {
         let depot = scope.depot.borrow();
         self.visits.clear();
+        self.all_taken = true;
         self.visits.extend(self.whom.drain(..).filter_map(|slot| {
             let home = depot.home(slot).filter(|home| home.lane() == lane)?;
             let row = entities.get_spawned(home.entity()).ok()?.table_row.index_u32();
-            Some(Visit { slot, table: NONE, row, taken: take(home, scope) })
+            let taken = take(home, scope);
+            if taken.is_none() {
+                self.all_taken = false;
+            }
+            Some(Visit { slot, row, taken })
         }));
     }
 
@@ -121,22 +123,26 @@ impl Desk {
 
     #[inline(never)]
     fn deliver_all(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
-        for Visit { slot, table, row, taken } in &mut self.visits {
-            let mut all = tables.iter().zip(0..);
-            match all.find_map(|(rows, at)| Some((rows.vitals_of(*slot, *row)?, at))) {
-                Some((vitals, at)) => (*table, *taken) = (at, empty(&mut self.sack, *taken, vitals, scope)),
-                None => put_back(&mut self.sack, *slot, taken.take(), scope),
-            }
+        if !self.all_taken {
+            self.take_rest(tables, scope);
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { table, row, taken, .. } in &self.visits {
-            if let Some(chain) = *taken
-                && let Some((mut process, vitals)) = tables.get_mut(*table as usize).and_then(|rows| rows.get_mut(*row))
-            {
-                round.read(chain, &mut process, vitals);
+        for Visit { slot, row, taken } in &self.visits {
+            match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
+                Some((mut process, vitals)) => round.read(*taken, &mut process, vitals),
+                None => put_back(round.sack, *slot, *taken, scope),
             }
         }
         self.sack.reset();
+    }
+
+    /// Empties the boxes for which it takes more than a look at their homes.
+    #[inline(never)]
+    fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
+        for Visit { slot, row, taken } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
+            let found = tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row));
+            *taken = found.and_then(|(_, vitals)| take_more(&mut self.sack, vitals, scope));
+        }
     }
 
     /// The whole round in a lane without tables, once those who have mail are located: `find` lends a process, if it is there.
@@ -146,19 +152,18 @@ impl Desk {
         scope: &Scope,
     ) {
         let entity = |slot| scope.at_home(slot, Home::entity).unwrap_or(Entity::PLACEHOLDER);
-        for Visit { slot, taken, .. } in &mut self.visits {
-            let mut before = Some(taken.take());
-            find(entity(*slot), &mut |_, vitals| {
-                *taken = before.take().and_then(|before| empty(&mut self.sack, before, vitals, scope));
-            });
-            if let Some(before) = before {
-                put_back(&mut self.sack, *slot, before, scope);
-            }
+        for Visit { slot, taken, .. } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
+            find(entity(*slot), &mut |_, vitals| *taken = take_more(&mut self.sack, vitals, scope));
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { slot, taken, .. } in &self.visits {
-            if let Some(chain) = *taken {
-                find(entity(*slot), &mut |process, vitals| round.read(chain, process, vitals));
+            let mut found = false;
+            find(entity(*slot), &mut |process, vitals| {
+                found = true;
+                round.read(*taken, process, vitals);
+            });
+            if !found {
+                put_back(round.sack, *slot, *taken, scope);
             }
         }
         self.sack.reset();
@@ -178,20 +183,17 @@ fn take(home: &Home, scope: &Scope) -> Option<Chain> {
     if scope.next_tick { None } else { home.take(BUDGET) }
 }
 
-/// What a process reads, of which `taken` is all, if it has been taken; unless it may not read now: then its mail is laid
-/// aside, and it is looked at again.
-#[inline(always)]
-fn empty(sack: &mut Sack<Mail>, taken: Option<Chain>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+/// Empties a mailbox for which that is not enough; unless its process may not read now: then it is looked at again.
+#[inline(never)]
+fn take_more(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+    let mailbox = &vitals.address.0.mailbox;
     if !vitals.flags.is_clear() && !may_read(vitals, scope) {
-        lay_aside(sack, taken, vitals, scope);
+        mailbox.shelve(Vec::new(), sack);
+        if !vitals.flags.has(Flags::DYING) {
+            scope.list_ready(vitals.lane, vitals.address.party());
+        }
         return None;
     }
-    taken.or_else(|| Some(take_due(sack, vitals, scope)))
-}
-
-#[inline(never)]
-fn take_due(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Chain {
-    let mailbox = &vitals.address.0.mailbox;
     let (chain, more) = if scope.next_tick {
         let start = scope.now();
         let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start);
@@ -203,17 +205,7 @@ fn take_due(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Chain {
     if more {
         scope.list_ready(vitals.lane, vitals.address.party());
     }
-    chain
-}
-
-#[cold]
-fn lay_aside(sack: &mut Sack<Mail>, taken: Option<Chain>, vitals: &Vitals, scope: &Scope) {
-    let (mailbox, taken) = (&vitals.address.0.mailbox, taken.unwrap_or(Chain::EMPTY));
-    mailbox.give_back(sack.take_all(taken).collect(), sack);
-    mailbox.shelve(Vec::new(), sack);
-    if !vitals.flags.has(Flags::DYING) {
-        scope.list_ready(vitals.lane, vitals.address.party());
-    }
+    Some(chain)
 }
 
 /// What all that read in one round have in common.
@@ -232,10 +224,10 @@ impl<'a> Round<'a> {
         Self { sack, pill: scope.control.pill.get(), scope }
     }
 
-    /// Has a process read what was there; unless it may not any more, for somebody before it in this round has seen to that.
+    /// Has a process read what was there, if it may; somebody before it in this round may have seen to that.
     #[inline(always)]
-    fn read(&mut self, chain: Chain, process: &mut AnyProcess<'_>, vitals: &mut Vitals) {
-        let scope = self.scope;
+    fn read(&mut self, taken: Option<Chain>, process: &mut AnyProcess<'_>, vitals: &mut Vitals) {
+        let (Some(chain), scope) = (taken, self.scope) else { return };
         if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
             return give_back(chain, self.sack, vitals, scope);
         }

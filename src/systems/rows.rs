@@ -30,16 +30,11 @@ pub(crate) struct AnyRows<'a> {
 }
 
 impl AnyRows<'_> {
-    /// What is kept beside the process with this slot, if it stands there.
+    /// The process with this slot and what is kept beside it, if it stands there.
     #[inline(always)]
-    pub(crate) fn vitals_of(&self, slot: u32, row: u32) -> Option<&Vitals> {
-        self.vitals.get(row as usize).filter(|vitals| vitals.address.party().slot() == slot)
-    }
-
-    /// Those of one row.
-    #[inline(always)]
-    pub(crate) fn get_mut(&mut self, row: u32) -> Option<(AnyProcess<'_>, &mut Vitals)> {
-        self.processes.get_mut(row as usize).zip(self.vitals.get_mut(row as usize))
+    pub(crate) fn get_mut(&mut self, slot: u32, row: u32) -> Option<(AnyProcess<'_>, &mut Vitals)> {
+        let vitals = self.vitals.get_mut(row as usize).filter(|vitals| vitals.address.party().slot() == slot)?;
+        Some((self.processes.get_mut(row as usize)?, vitals))
     }
 }
 

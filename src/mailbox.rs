@@ -27,13 +27,13 @@ mod tests;
 mod threads;
 
 use crate::sync::{Mutex, wait_until};
-use counts::Counts;
 use gate::Gate;
 use home::{Behind, Door};
 use queue::{Lost, Queue};
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use counts::{Dropped, MailCount};
@@ -45,10 +45,10 @@ pub use settings::{MailboxSize, MailboxSizeError, Order, Overflow};
 
 /// The bounded queue of one process. What every mail touches of it is at home.
 pub(crate) struct Mailbox<M> {
-    /// What the own head has. It has no mail for ever, where all of it is behind the gate.
-    home: HomeRef,
+    /// The page and the slot of its home. That has no mail for ever, where all of it is behind the gate.
+    page: Arc<Page>,
+    slot: u32,
     bound: NonZeroU32,
-    counts: Counts,
     gate: Mutex<Gate<M>>,
 }
 
@@ -61,16 +61,23 @@ impl<M: Item> Mailbox<M> {
         let is_whole = overflow != Overflow::Reject || order != Order::Fifo;
         home.furnish(if is_whole { Behind::All } else { Behind::Nothing });
         let gate = Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() });
-        Self { home, counts: Counts::default(), bound, gate }
+        let HomeRef { page, slot } = home;
+        Self { page, slot, bound, gate }
     }
 
-    pub(crate) fn home(&self) -> &HomeRef {
-        &self.home
+    /// What the own head has.
+    pub(crate) fn home(&self) -> &Home {
+        self.page.home(self.slot)
+    }
+
+    /// The same, for who has it next.
+    pub(crate) fn home_ref(&self) -> HomeRef {
+        HomeRef::new(self.page.clone(), self.slot)
     }
 
     /// Whether the head reaches what waits without the gate.
     fn is_at_home(&self) -> bool {
-        !self.home.is_behind(Behind::All) && !self.home.is_door(Door::Away)
+        !self.home().is_behind(Behind::All) && !self.home().is_door(Door::Away)
     }
 
     /// Takes a parcel in, or hands it back. If the box was idle and is ready now, it is listed in the bag, or `announce` is
@@ -118,12 +125,12 @@ impl<M: Item> Mailbox<M> {
         match outcome {
             Ok(None) => Ok(None),
             Ok(Some(Lost { why, item })) => {
-                self.counts.lose();
+                self.gate.lock().counts(self.bound).dropped += 1;
                 lost(why, item);
                 Ok(Some(why))
             }
             Err(refused) => {
-                self.counts.refuse();
+                self.gate.lock().counts(self.bound).refused += 1;
                 Err(refused)
             }
         }
@@ -140,7 +147,7 @@ impl<M: Item> Mailbox<M> {
             let (outcome, idle) =
                 if self.is_at_home() { self.push_home(parcel, bag) } else { self.push_behind(parcel) };
             if idle {
-                bag.ready.push(self.home.slot);
+                bag.ready.push(self.slot);
             }
             return outcome;
         }
@@ -153,25 +160,25 @@ impl<M: Item> Mailbox<M> {
 
     fn push_home<P: Parcel<Item = M>>(&self, parcel: P, bag: &mut Bag<M>) -> Outcome<M, P> {
         self.take_over(&mut bag.sack);
-        if self.home.is_door(Door::Closed) {
+        if self.home().is_door(Door::Closed) {
             return (Err((Refusal::Closed, parcel)), false);
         }
-        if parcel.rank() == Rank::Ordinary && self.home.taking_room() >= self.bound.get() {
+        if parcel.rank() == Rank::Ordinary && self.home().taking_room() >= self.bound.get() {
             return (Err((Refusal::Full, parcel)), false);
         }
-        self.home.place(parcel.land(), &mut bag.sack);
-        self.home.rise(self.home.waiting());
-        (Ok(None), !self.home.set_ready(true))
+        self.home().place(parcel.land(), &mut bag.sack);
+        self.home().rise(self.home().waiting());
+        (Ok(None), !self.home().set_ready(true))
     }
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
         let mut gate = self.gate.lock();
-        if self.home.is_door(Door::Closed) {
+        if self.home().is_door(Door::Closed) {
             return (Err((Refusal::Closed, parcel)), false);
         }
         let queue = gate.queue(self.bound);
-        let outcome = queue.insert(parcel, self.home.taking_room() as usize);
-        self.home.rise(self.home.waiting() + queue.len() as u32);
+        let outcome = queue.insert(parcel, self.home().taking_room() as usize);
+        self.home().rise(self.home().waiting() + queue.len() as u32);
         let idle = outcome.is_ok() && queue.set_ready();
         self.note_behind(queue);
         (outcome, idle)
@@ -179,22 +186,22 @@ impl<M: Item> Mailbox<M> {
 
     /// Says that something is behind the gate, if so.
     fn note_behind(&self, queue: &Queue<M>) {
-        if self.home.is_behind(Behind::Nothing) && queue.len() > 0 {
-            self.home.set_behind(Behind::Some);
+        if self.home().is_behind(Behind::Nothing) && queue.len() > 0 {
+            self.home().set_behind(Behind::Some);
         }
     }
 
     /// The own head takes over what others have written, into the sack in which its chain is.
     fn take_over(&self, sack: &mut Sack<M>) {
-        if self.home.is_behind(Behind::Some) {
+        if self.home().is_behind(Behind::Some) {
             self.empty(&mut self.gate.lock(), sack);
         }
     }
 
     fn empty(&self, gate: &mut Gate<M>, sack: &mut Sack<M>) {
-        self.home.set_behind(Behind::Nothing);
+        self.home().set_behind(Behind::Nothing);
         if let Some(queue) = gate.known_queue() {
-            queue.drain().for_each(|item| self.home.place(item, sack));
+            queue.drain().for_each(|item| self.home().place(item, sack));
             queue.trim();
         }
     }
@@ -204,7 +211,7 @@ impl<M: Item> Mailbox<M> {
     /// the caller who lists it again.
     #[inline(never)]
     pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
-        let (chain, more) = if self.home.is_behind(Behind::All) {
+        let (chain, more) = if self.home().is_behind(Behind::All) {
             self.take_behind(sack, budget, due)
         } else {
             // Locked all the while: what is left here is older than what others write next.
@@ -212,13 +219,13 @@ impl<M: Item> Mailbox<M> {
             self.empty(&mut gate, sack);
             // It waits behind the gate: so a box that is visited twice in one round has nothing in a sack any more.
             let leave = |item| gate.queue(self.bound).place(item);
-            let chain = sack.divide(self.home.release(), budget, due, leave);
+            let chain = sack.divide(self.home().release(), budget, due, leave);
             let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
-            self.home.set_behind(if more { Behind::Some } else { Behind::Nothing });
-            self.home.set_ready(more);
+            self.home().set_behind(if more { Behind::Some } else { Behind::Nothing });
+            self.home().set_ready(more);
             (chain, more)
         };
-        self.home.deliver(chain.count);
+        self.home().deliver(chain.count);
         (chain, more)
     }
 
@@ -232,29 +239,29 @@ impl<M: Item> Mailbox<M> {
 
     /// Takes everything out, in order of delivery. The chain of the box is in this sack.
     pub(crate) fn take_all(&self, sack: &mut Sack<M>) -> Vec<M> {
-        if self.home.waiting() == 0 && self.home.is_behind(Behind::Nothing) {
+        if self.home().waiting() == 0 && self.home().is_behind(Behind::Nothing) {
             return Vec::new();
         }
         let all = self.withdraw(sack, false);
-        self.home.deliver(all.len() as u32);
+        self.home().deliver(all.len() as u32);
         all
     }
 
     fn withdraw(&self, sack: &mut Sack<M>, close: bool) -> Vec<M> {
         self.take_over(sack);
-        let mut all: Vec<M> = sack.take_all(self.home.release()).collect();
+        let mut all: Vec<M> = sack.take_all(self.home().release()).collect();
         let mut gate = self.gate.lock();
         if close {
-            self.home.set_door(Door::Closed);
+            self.home().set_door(Door::Closed);
         }
         if let Some(queue) = gate.known_queue() {
             all.extend(queue.drain());
         }
         gate.tell_of_room();
-        if self.home.is_behind(Behind::Some) {
-            self.home.set_behind(Behind::Nothing);
+        if self.home().is_behind(Behind::Some) {
+            self.home().set_behind(Behind::Nothing);
         }
-        self.home.set_ready(false);
+        self.home().set_ready(false);
         all
     }
 
@@ -264,18 +271,18 @@ impl<M: Item> Mailbox<M> {
         if items.is_empty() {
             return false;
         }
-        self.home.take_back(items.len() as u32);
+        self.home().take_back(items.len() as u32);
         self.shelve(items, sack);
-        if self.home.is_behind(Behind::All) {
+        if self.home().is_behind(Behind::All) {
             return self.gate.lock().queue(self.bound).set_ready();
         }
-        !self.home.set_ready(true)
+        !self.home().set_ready(true)
     }
 
     /// Lays these items and all that is in this sack behind the gate: the mail of one who is not to read for a while is in
     /// nobody's way there.
     pub(crate) fn shelve(&self, items: Vec<M>, sack: &mut Sack<M>) {
-        let own: Vec<M> = sack.take_all(self.home.release()).collect();
+        let own: Vec<M> = sack.take_all(self.home().release()).collect();
         if own.is_empty() && items.is_empty() {
             return;
         }
@@ -283,59 +290,61 @@ impl<M: Item> Mailbox<M> {
         let queue = gate.queue(self.bound);
         queue.give_back(own);
         queue.give_back(items);
-        self.home.rise(queue.len() as u32);
+        self.home().rise(queue.len() as u32);
         self.note_behind(queue);
     }
 
     /// Others say that the box was idle and has mail now. Whether it must be listed for that: it may have been since.
     pub(crate) fn is_announced(&self) -> bool {
-        self.home.is_behind(Behind::All) || !self.home.set_ready(true)
+        self.home().is_behind(Behind::All) || !self.home().set_ready(true)
     }
 
     /// Lets nothing in any more. What is left comes back, what was in this sack, too: dead letters.
     #[must_use = "what is left in the box must be accounted for"]
     pub(crate) fn close(&self, sack: &mut Sack<M>) -> Vec<M> {
-        self.home.set_plain(0);
+        self.home().set_plain(0);
         let left = self.withdraw(sack, true);
-        self.counts.give_up(left.len());
+        if !left.is_empty() {
+            self.gate.lock().counts(self.bound).returned += left.len() as u64;
+        }
         left
     }
 
     /// Its process goes away for a while: what waits goes behind the gate, out of this sack, and what comes in, too.
     pub(crate) fn leave(&self, sack: &mut Sack<M>) {
         self.shelve(Vec::new(), sack);
-        self.home.set_plain(0);
+        self.home().set_plain(0);
         self.set_door(Door::Away);
     }
 
     /// Whatever list the box is on, nobody looks there: it is to be listed anew.
     pub(crate) fn unlist(&self) {
-        self.home.set_ready(false);
+        self.home().set_ready(false);
     }
 
     /// Its process is there, and reads. It is to be listed if anything waits.
     pub(crate) fn open(&self) {
         self.unlist();
         self.set_door(Door::Open);
-        if !self.home.is_behind(Behind::All) {
-            self.home.set_plain(self.bound.get());
+        if !self.home().is_behind(Behind::All) {
+            self.home().set_plain(self.bound.get());
         }
     }
 
     fn set_door(&self, door: Door) {
         let _gate = self.gate.lock();
-        self.home.set_door(door);
+        self.home().set_door(door);
     }
 
     /// How long a thread may wait for room here.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        if self.home.is_behind(Behind::All) { Some(self.gate.lock().patience()?.time) } else { None }
+        if self.home().is_behind(Behind::All) { Some(self.gate.lock().patience()?.time) } else { None }
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
     pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
         let is_full = |gate: &mut Gate<M>| {
-            !self.home.is_door(Door::Closed) && gate.known_queue().is_some_and(|queue| queue.is_full(0))
+            !self.home().is_door(Door::Closed) && gate.known_queue().is_some_and(|queue| queue.is_full(0))
         };
         let (mut gate, mut late) = (self.gate.lock(), false);
         if let Some(patience) = gate.patience().cloned() {
@@ -353,8 +362,9 @@ impl<M: Item> Mailbox<M> {
 
     /// What went through. While others are at work, of slightly different instants.
     pub(crate) fn count(&self) -> MailCount {
-        let behind = self.gate.lock().known_queue().map_or(0, |queue| queue.len());
-        self.counts.count(&self.home, self.home.waiting() as usize + behind)
+        let mut gate = self.gate.lock();
+        let behind = gate.known_queue().map_or(0, |queue| queue.len());
+        gate.known_counts().count(self.home(), self.home().waiting() as usize + behind)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::fold::folded_hash;
 use crate::incidents::Incidents;
 use crate::link::Link;
 use crate::mail::Mail;
-use crate::mailbox::{MailCount, Mailbox};
+use crate::mailbox::{Home, MailCount, Mailbox};
 use crate::party::{Party, Resident};
 use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
@@ -171,7 +171,7 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.link.slots.free(self.party, self.mailbox.home().clone());
+        self.link.slots.free(self.party, self.mailbox.home_ref());
     }
 }
 
@@ -202,6 +202,11 @@ impl Address {
     #[inline(always)]
     pub(crate) fn party(&self) -> Party {
         self.1
+    }
+
+    /// What its head keeps of the process and of its mailbox.
+    pub(crate) fn home(&self) -> &Home {
+        self.0.mailbox.home()
     }
 
     /// The name of the process, as written when it was added.
@@ -406,7 +411,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_the_application_knows_of_a_process_is_small() {
-        assert!(size_of::<Record>() <= 120, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 104, "{}", size_of::<Record>());
         assert_eq!(size_of::<Address>(), 16);
     }
 

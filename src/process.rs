@@ -181,10 +181,6 @@ fn shorten(full: &str) -> &str {
 #[derive(Component, Debug)]
 pub(crate) struct Vitals {
     pub(crate) address: Address,
-    /// Lives so far, less the runs of its lane: wraps, so that it may be negative. Of one that is over, its lives.
-    pub(crate) lives_offset: u64,
-    /// While absent or just back: instant of the last life; of birth, before the first.
-    pub(crate) since: u64,
     /// Index of its group and type on this head.
     pub(crate) lane: u32,
     pub(crate) flags: Flags,
@@ -198,7 +194,8 @@ impl Vitals {
     pub(crate) fn new(address: Address, lane: u32, since: u64) -> Self {
         let flags = Flags::OVER.and(Flags::ABSENT);
         let (filters, private) = (Filters::default(), Private::default());
-        Self { address, lives_offset: 0, since, lane, flags, filters, private }
+        address.home().set_since(since);
+        Self { address, lane, flags, filters, private }
     }
 }
 
@@ -294,6 +291,6 @@ mod tests {
 
     #[test]
     fn what_stands_beside_a_process_stays_small() {
-        assert!(size_of::<Vitals>() <= 56, "{}", size_of::<Vitals>());
+        assert!(size_of::<Vitals>() <= 40, "{}", size_of::<Vitals>());
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::bell::monotonic;
 mod branch;
+mod forwards;
 mod graveyard;
 mod lent;
 pub(crate) mod row;
@@ -23,7 +24,6 @@ use crate::party::Party;
 use crate::post::Fate;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
-use crate::send::Kept;
 use crate::suspension;
 use crate::time::Beat;
 use crate::timer::{Alarms, TimerId};
@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use branch::Branch;
+use forwards::Forwards;
 pub(crate) use graveyard::Forgotten;
 pub(crate) use graveyard::{Departed, Graveyard};
 pub(crate) use lent::{Lent, entity, lend, of, with, with_lender};
@@ -158,39 +159,6 @@ pub(crate) struct Expected {
     pub(crate) rank: u32,
     pub(crate) birth: u64,
     pub(crate) entity: Entity,
-}
-
-/// To whom a mail is to be passed on.
-#[derive(Default)]
-pub(crate) struct Forwards {
-    /// Whether there is anybody: the one thing that is looked at for each mail.
-    any: Cell<bool>,
-    all: RefCell<Vec<Kept>>,
-}
-
-impl Forwards {
-    #[inline(always)]
-    pub(crate) fn is_some(&self) -> bool {
-        self.any.get()
-    }
-
-    pub(crate) fn push(&self, to: Kept) {
-        self.all.borrow_mut().push(to);
-        self.any.set(true);
-    }
-
-    pub(crate) fn take(&self) -> Vec<Kept> {
-        self.any.set(false);
-        self.all.take()
-    }
-
-    /// Forgets what was said where there was no mail to pass on.
-    #[inline]
-    pub(crate) fn clear(&self) {
-        if self.any.get() {
-            self.take();
-        }
-    }
 }
 
 /// See the module's documentation.
@@ -406,7 +374,7 @@ impl Scope {
     /// How often a process has lived.
     pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
         let runs = if vitals.flags.has(Flags::OVER) { 0 } else { self.lane(vitals).runs };
-        vitals.lives_offset.wrapping_add(runs)
+        vitals.address.home().lives_offset().wrapping_add(runs)
     }
 
     /// Whether a process has joined its group so late that this tick was due by then.

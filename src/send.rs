@@ -320,8 +320,7 @@ impl Address {
         let letter = Letter { draft, stamp, recipient: self.party() };
         let announce = || office.announce(&self.0);
         // The record is not looked at where its head posts: that would be to wait for memory.
-        let right = office.right_to(self.party());
-        match self.0.mailbox.push(letter, right, announce, |why, mail| office.lost(mail, why)) {
+        match self.0.mailbox.push(letter, office.right_to(self.party()), announce, |why, mail| office.lost(mail, why)) {
             Ok(dropped) => Ok(Sent { number: stamp.id, dropped }),
             Err((refusal, letter)) => Err(self.refuse(refusal, letter.draft)),
         }

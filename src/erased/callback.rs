@@ -132,7 +132,7 @@ mod tests {
             plain.call(&mut this, &40, &mut cx)?;
             plain.call(&mut this, &2, &mut cx)?;
             let error = failing.call(&mut this, &7, &mut cx).unwrap_err();
-            assert!(error.to_string().contains('7') && plain == plain.clone() && plain != failing);
+            assert!(error.to_string().contains('7') && plain == { plain } && plain != failing);
             let mut other = Other;
             let wrong = AssertUnwindSafe(|| plain.call(&mut AnyProcess::new(&mut other), &1, &mut cx));
             assert!(catch_unwind(wrong).is_err(), "it is not called of a process of another type");

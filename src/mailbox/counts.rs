@@ -1,8 +1,6 @@
 //! What went through a mailbox, for any thread to read.
 
 use super::home::Home;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Which mail was lost so that a box could keep its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,32 +34,19 @@ pub struct MailCount {
     pub high_water: usize,
 }
 
-/// What is seldom counted, by any thread; the rest is in [`Home`].
-#[derive(Default)]
+/// What is seldom counted, under the lock of the gate; the rest is in [`Home`].
+#[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
-    refused: AtomicU32,
-    dropped: AtomicU32,
-    returned: AtomicU32,
+    pub(super) refused: u64,
+    pub(super) dropped: u64,
+    pub(super) returned: u64,
 }
 
 impl Counts {
-    pub(super) fn refuse(&self) {
-        self.refused.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn lose(&self) {
-        self.dropped.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn give_up(&self, mails: usize) {
-        self.returned.fetch_add(mails as u32, Relaxed);
-    }
-
     /// All of them, with those of the home, where so many wait.
-    pub(super) fn count(&self, home: &Home, waiting: usize) -> MailCount {
+    pub(super) fn count(self, home: &Home, waiting: usize) -> MailCount {
+        let Self { refused, dropped, returned } = self;
         let delivered = home.delivered();
-        let [refused, dropped, returned] =
-            [&self.refused, &self.dropped, &self.returned].map(|counter| counter.load(Relaxed).into());
         MailCount {
             // There is nowhere else to go: it need not be counted on the way in.
             received: delivered + dropped + returned + waiting as u64,

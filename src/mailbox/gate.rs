@@ -1,5 +1,6 @@
 //! What stands behind the lock of a mailbox: where all others than its own head get in, one at a time.
 
+use super::counts::Counts;
 use super::queue::Queue;
 use super::{Item, Order, Overflow};
 use crate::sync::Condvar;
@@ -13,6 +14,7 @@ pub(super) struct Gate<M>(Option<Box<Annex<M>>>);
 struct Annex<M> {
     /// What has come in since the head looked last; or the whole box, where its policy needs to see all of it at once.
     queue: Queue<M>,
+    counts: Counts,
     /// Only where the policy says so does anybody wait.
     patience: Option<Arc<Patience>>,
 }
@@ -30,7 +32,7 @@ impl<M: Item> Gate<M> {
             Overflow::Block(time) => Some(Arc::new(Patience { time, room: Condvar::new() })),
             _ => None,
         };
-        Self(Some(Box::new(Annex { queue: Queue::new(bound, overflow, order), patience })))
+        Self(Some(Box::new(Annex { queue: Queue::new(bound, overflow, order), counts: Counts::default(), patience })))
     }
 
     /// Of a box that its own head minds.
@@ -38,12 +40,26 @@ impl<M: Item> Gate<M> {
         Self(None)
     }
 
+    fn annex(&mut self, bound: NonZeroU32) -> &mut Annex<M> {
+        self.0.get_or_insert_with(|| {
+            let queue = Queue::new(bound, Overflow::Reject, Order::Fifo);
+            Box::new(Annex { queue, counts: Counts::default(), patience: None })
+        })
+    }
+
     /// What others write to.
     pub(super) fn queue(&mut self, bound: NonZeroU32) -> &mut Queue<M> {
-        let annex = self.0.get_or_insert_with(|| {
-            Box::new(Annex { queue: Queue::new(bound, Overflow::Reject, Order::Fifo), patience: None })
-        });
-        &mut annex.queue
+        &mut self.annex(bound).queue
+    }
+
+    /// What is seldom counted, to count more.
+    pub(super) fn counts(&mut self, bound: NonZeroU32) -> &mut Counts {
+        &mut self.annex(bound).counts
+    }
+
+    /// What was counted so far.
+    pub(super) fn known_counts(&self) -> Counts {
+        self.0.as_ref().map(|annex| annex.counts).unwrap_or_default()
     }
 
     /// What others have written to, if anybody has.

@@ -1,4 +1,5 @@
-//! What every mail touches of its recipient: one cache line, in a table that the head of the process reads by slot.
+//! What every mail touches of its recipient, and what else its head alone writes: one cache line, in a table that the head reads
+//! by slot.
 //!
 //! One thread at a time writes most of it, that of the head: loads and stores do, and no addition has to be atomic. Others
 //! look at how much there is and whether they are let in, and note what they have laid behind the gate.
@@ -29,6 +30,10 @@ pub(crate) struct Home {
     /// The process, in the World of its head.
     entity: AtomicU64,
     delivered: AtomicU64,
+    /// Lives so far, less the runs of its lane: wraps, so that it may be negative. Of one that is over, its lives.
+    lives_offset: AtomicU64,
+    /// While absent or just back: instant of the last life; of birth, before the first.
+    since: AtomicU64,
     high_water: AtomicU32,
     /// What is behind the gate.
     behind: AtomicU8,
@@ -64,10 +69,26 @@ pub(super) enum Door {
 impl Home {
     fn vacant() -> Self {
         let [plain, first, last, waiting, urgent, lane, high_water] = array::from_fn(|_| AtomicU32::new(0));
-        let [entity, delivered] = array::from_fn(|_| AtomicU64::new(0));
+        let [entity, delivered, lives_offset, since] = array::from_fn(|_| AtomicU64::new(0));
         let [ready, errands] = array::from_fn(|_| AtomicBool::new(false));
         let (behind, door) = (AtomicU8::new(Behind::Nothing as u8), AtomicU8::new(Door::Closed as u8));
-        Self { plain, first, last, waiting, urgent, lane, entity, delivered, high_water, behind, door, ready, errands }
+        Self {
+            plain,
+            first,
+            last,
+            waiting,
+            urgent,
+            lane,
+            entity,
+            delivered,
+            lives_offset,
+            since,
+            high_water,
+            behind,
+            door,
+            ready,
+            errands,
+        }
     }
 
     /// As of a process that is yet to be born.
@@ -75,7 +96,9 @@ impl Home {
         for number in [&self.plain, &self.waiting, &self.urgent, &self.lane, &self.high_water] {
             number.store(0, Relaxed);
         }
-        self.delivered.store(0, Relaxed);
+        for number in [&self.delivered, &self.lives_offset, &self.since] {
+            number.store(0, Relaxed);
+        }
         self.ready.store(false, Relaxed);
         self.errands.store(false, Relaxed);
         self.set_behind(behind);
@@ -98,6 +121,22 @@ impl Home {
     /// Where its mail is read from now on, and where it was read.
     pub(crate) fn set_lane(&self, lane: u32) -> u32 {
         self.lane.swap(lane, Relaxed)
+    }
+
+    pub(crate) fn lives_offset(&self) -> u64 {
+        self.lives_offset.load(Relaxed)
+    }
+
+    pub(crate) fn set_lives_offset(&self, offset: u64) {
+        self.lives_offset.store(offset, Relaxed);
+    }
+
+    pub(crate) fn since(&self) -> u64 {
+        self.since.load(Relaxed)
+    }
+
+    pub(crate) fn set_since(&self, instant: u64) {
+        self.since.store(instant, Relaxed);
     }
 
     /// From now on, its mailman has more to do than to hand over mail.

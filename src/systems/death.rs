@@ -95,7 +95,8 @@ fn leave_group(cx: &mut RawContext<'_>) {
     if let Some(inbox) = vitals.address.0.known_inbox() {
         inbox.clear();
     }
-    vitals.lives_offset = scope.lives(vitals);
+    let lives = scope.lives(vitals);
+    vitals.address.home().set_lives_offset(lives);
     vitals.flags.clear(Flags::FRESH.and(Flags::BACK).and(Flags::DYING));
     scope.flag(vitals, Flags::OVER.and(Flags::ABSENT));
     scope.joined.borrow_mut().remove(&entity);
@@ -105,7 +106,7 @@ fn leave_group(cx: &mut RawContext<'_>) {
     }
     scope.count(vitals.lane, false);
     scope.control.population.fetch_sub(1, Relaxed);
-    tracing::debug!(process = vitals.address.name(), lives = vitals.lives_offset, "died");
+    tracing::debug!(process = vitals.address.name(), lives, "died");
 }
 
 /// Frees the name of a process that is gone for good, and lists it among the dead.

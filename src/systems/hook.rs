@@ -96,8 +96,9 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) {
     }
     vitals.flags.clear(Flags::OVER);
     scope.flag(vitals, flags);
-    vitals.since = now;
-    vitals.lives_offset = vitals.lives_offset.wrapping_sub(runs);
+    let home = vitals.address.home();
+    home.set_since(now);
+    home.set_lives_offset(home.lives_offset().wrapping_sub(runs));
 }
 
 fn be_born(actor: &mut Actor<'_>, prepared: Option<Outcome>) {

@@ -239,9 +239,12 @@ impl<'a> Round<'a> {
 
 #[cold]
 fn give_back(chain: Chain, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
+    let party = vitals.address.party();
+    // It was listed for that, too.
+    let has_errands = scope.has_errands(party);
     let mut bag = scope.bag(vitals.lane);
-    if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) {
-        bag.ready.push(vitals.address.party().slot());
+    if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) || has_errands {
+        bag.ready.push(party.slot());
     }
 }
 

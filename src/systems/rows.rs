@@ -206,9 +206,10 @@ fn admitted(vitals: &mut Vitals, scope: &Scope) -> bool {
         }
     } else {
         // Its lane counts a run that it had no part in.
-        vitals.lives_offset = vitals.lives_offset.wrapping_sub(1);
+        let home = vitals.address.home();
+        home.set_lives_offset(home.lives_offset().wrapping_sub(1));
         if !vitals.flags.has(Flags::ABSENT) {
-            vitals.since = scope.lane(vitals).before;
+            home.set_since(scope.lane(vitals).before);
             vitals.flags.set(Flags::ABSENT);
         }
     }

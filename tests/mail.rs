@@ -344,3 +344,65 @@ fn topics_have_an_age_and_a_publisher() {
     assert_eq!(got(&running, "b"), ["7 a 0ns true", "7 a 100ms true", "7 a 200ms false"]);
     assert_eq!(running.handle().latest::<u32>().map(|latest| *latest), Some(7));
 }
+
+/// Two readers and a sparse one; `writer` writes to all of them in each life.
+#[derive(Component)]
+#[component(storage = "SparseSet")]
+struct Sparse(Vec<u64>);
+
+impl Process for Sparse {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.on::<u64>(|sparse, number, _| Ok(sparse.0.push(*number)));
+        Ok(())
+    }
+}
+
+#[derive(Component, Default)]
+struct Dense(Vec<u64>);
+
+impl Process for Dense {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        cx.on::<u64>(|dense, number, _| Ok(dense.0.push(*number)));
+        Ok(())
+    }
+}
+
+#[derive(Component)]
+struct Writer(u64);
+
+impl Process for Writer {
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        self.0 += 1;
+        for name in ["one", "other", "sparse"] {
+            cx.send(Mail::to(name).subject("number").body(self.0))?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn mail_of_a_disabled_entity_waits_until_it_is_enabled() {
+    use bevy_ecs::entity_disabling::Disabled;
+    // Of two in a lane, of one alone, and of one without a table.
+    for alone in [false, true] {
+        let mut application = simulated().add_process(Writer(0), hz(10));
+        for name in ["one", "other"] {
+            let frequency = if alone && name == "other" { hz(20) } else { hz(10) };
+            application = application.add_process(Dense::default(), (frequency, named(name)));
+        }
+        let mut running = application.add_process(Sparse(Vec::new()), (hz(10), named("sparse"))).build().unwrap();
+        running.run_for(ms(500));
+        let entities = ["one", "sparse"].map(|name| running.handle().address_of(name).unwrap().entity());
+        entities.iter().for_each(|entity| drop(running.world_mut().entity_mut(*entity).insert(Disabled)));
+        running.run_for(ms(1000));
+        let waiting = |running: &mut Running, name: &str| running.report().process(name).unwrap().mail.waiting;
+        assert_eq!([waiting(&mut running, "one"), waiting(&mut running, "sparse")], [10, 10], "alone: {alone}");
+        entities.iter().for_each(|entity| drop(running.world_mut().entity_mut(*entity).remove::<Disabled>()));
+        running.run_for(ms(500));
+        let numbers = running.get::<Writer>("writer").unwrap().0;
+        let all: Vec<u64> = (1..=numbers).collect();
+        assert_eq!(running.get::<Dense>("one").unwrap().0, all, "in order, and none is lost");
+        assert_eq!(running.get::<Sparse>("sparse").unwrap().0, all);
+        assert_eq!(running.report().process("other").unwrap().mail.waiting, 0);
+    }
+}

@@ -14,6 +14,8 @@ use crate::switchboard;
 use crate::systems::fallback::{self, SystemFailures};
 #[cfg(feature = "usb")]
 use crate::usb;
+use bevy_ecs::entity_disabling::Disabled;
+use bevy_ecs::query::Allow;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -125,7 +127,8 @@ fn groups(head: &mut Runner) -> Vec<GroupReport> {
 }
 
 fn processes(head: &mut Runner) -> Vec<(u64, ProcessReport)> {
-    let mut query = head.world.query::<&Vitals>();
+    // Those that systems are not to see are there all the same.
+    let mut query = head.world.query_filtered::<&Vitals, Allow<Disabled>>();
     let living: Vec<_> = query
         .iter(&head.world)
         .filter(|vitals| !vitals.flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End)

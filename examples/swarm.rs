@@ -20,38 +20,58 @@ Usage: swarm [options]
 
 /// One of the swarm.
 #[derive(Component)]
-struct Mote<const WRITES: bool> {
+struct Mote {
     place: f32,
     /// Counts from its own number on, so that every tick has a tenth of the mail.
     tick: u32,
+}
+
+impl Mote {
+    fn numbered(number: u32) -> Self {
+        Self { place: 0.0, tick: number }
+    }
+
+    fn drift(&mut self) {
+        self.place = self.place * 0.999 + 0.001;
+        self.tick = self.tick.wrapping_add(1);
+    }
+}
+
+impl Process for Mote {
+    fn life(&mut self, _: &mut Context<Self>) -> Result {
+        self.drift();
+        Ok(())
+    }
+}
+
+/// One that writes to its neighbour.
+#[derive(Component)]
+struct Writer {
+    mote: Mote,
     neighbour: Option<Address>,
 }
 
-impl<const WRITES: bool> Process for Mote<WRITES> {
+impl Process for Writer {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        if WRITES {
-            self.neighbour = Some(cx.address_of(&name(self.tick.saturating_sub(1)))?);
-            cx.add_filter(Filter::new().subject("place"), Self::meet)?;
-        }
+        self.neighbour = Some(cx.address_of(&name(self.mote.tick.saturating_sub(1)))?);
+        cx.add_filter(Filter::new().subject("place"), Self::meet)?;
         Ok(())
     }
 
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        self.place = self.place * 0.999 + 0.001;
-        self.tick = self.tick.wrapping_add(1);
-        if WRITES
-            && self.tick.is_multiple_of(10)
+        self.mote.drift();
+        if self.mote.tick.is_multiple_of(10)
             && let Some(neighbour) = &self.neighbour
         {
-            cx.send(Mail::to(neighbour).subject("place").body(self.place))?;
+            cx.send(Mail::to(neighbour).subject("place").body(self.mote.place))?;
         }
         Ok(())
     }
 }
 
-impl<const WRITES: bool> Mote<WRITES> {
+impl Writer {
     fn meet(&mut self, mail: &Mail, _: &mut Context<Self>) -> Result {
-        self.place = self.place.midpoint(*mail.get::<f32>().ok_or("no place")?);
+        self.mote.place = self.mote.place.midpoint(*mail.get::<f32>().ok_or("no place")?);
         Ok(())
     }
 }
@@ -110,16 +130,18 @@ fn main() -> ExitCode {
 }
 
 /// All of them on one head.
-fn swarm<const WRITES: bool>(options: &Options) -> Application {
+fn swarm<P: Process>(options: &Options, make: fn(Mote) -> P) -> Application {
     (0..options.processes).fold(Application::new(), |application, number| {
-        let mote = Mote::<WRITES> { place: 0.0, tick: number, neighbour: None };
-        application.add_process(mote, (options.frequency, Name::new(name(number))))
+        application.add_process(make(Mote::numbered(number)), (options.frequency, Name::new(name(number))))
     })
 }
 
 fn fly(options: &Options) -> ExitCode {
     let before = used();
-    let application = if options.mail { swarm::<true>(options) } else { swarm::<false>(options) };
+    let application = match options.mail {
+        true => swarm(options, |mote| Writer { mote, neighbour: None }),
+        false => swarm(options, |mote| mote),
+    };
     let mut running = application.build().expect("a sound application");
     let born = used();
     running.run_for(options.time);

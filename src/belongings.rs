@@ -11,7 +11,6 @@ use crate::subject::Subject;
 use crate::thread::{Child, Family};
 use crate::timer::{Timer, TimerId};
 use rand::rngs::Xoshiro256PlusPlus;
-use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -48,7 +47,7 @@ pub(crate) struct Extras {
     pub(crate) family: Option<Arc<Family>>,
     /// What it wants to know of USB devices, which this floor does not know.
     #[cfg(feature = "usb")]
-    pub(crate) usb: Option<Arc<dyn Any + Send + Sync>>,
+    pub(crate) usb: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 /// The signals that a process has bound.

@@ -6,7 +6,7 @@
 //! dropped after unlocking, for a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads:
 //! it moves parcels.
 //!
-//! What every mail touches is the [`Home`] of the box, one cache line in a table of the head, found by a number that the sender
+//! What every mail touches is the `Home` of the box, one cache line in a table of the head, found by a number that the sender
 //! has: with a million boxes, waiting for memory takes longer than all else. The common ways go there without a look at the
 //! box.
 //!

@@ -352,7 +352,10 @@ struct Sparse(Vec<u64>);
 
 impl Process for Sparse {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        cx.on::<u64>(|sparse, number, _| Ok(sparse.0.push(*number)));
+        cx.on::<u64>(|sparse, number, _| {
+            sparse.0.push(*number);
+            Ok(())
+        });
         Ok(())
     }
 }
@@ -362,7 +365,10 @@ struct Dense(Vec<u64>);
 
 impl Process for Dense {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        cx.on::<u64>(|dense, number, _| Ok(dense.0.push(*number)));
+        cx.on::<u64>(|dense, number, _| {
+            dense.0.push(*number);
+            Ok(())
+        });
         Ok(())
     }
 }
@@ -393,11 +399,15 @@ fn mail_of_a_disabled_entity_waits_until_it_is_enabled() {
         let mut running = application.add_process(Sparse(Vec::new()), (hz(10), named("sparse"))).build().unwrap();
         running.run_for(ms(500));
         let entities = ["one", "sparse"].map(|name| running.handle().address_of(name).unwrap().entity());
-        entities.iter().for_each(|entity| drop(running.world_mut().entity_mut(*entity).insert(Disabled)));
+        for entity in entities {
+            running.world_mut().entity_mut(entity).insert(Disabled);
+        }
         running.run_for(ms(1000));
         let waiting = |running: &mut Running, name: &str| running.report().process(name).unwrap().mail.waiting;
         assert_eq!([waiting(&mut running, "one"), waiting(&mut running, "sparse")], [10, 10], "alone: {alone}");
-        entities.iter().for_each(|entity| drop(running.world_mut().entity_mut(*entity).remove::<Disabled>()));
+        for entity in entities {
+            running.world_mut().entity_mut(entity).remove::<Disabled>();
+        }
         running.run_for(ms(500));
         let numbers = running.get::<Writer>("writer").unwrap().0;
         let all: Vec<u64> = (1..=numbers).collect();

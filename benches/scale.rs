@@ -6,8 +6,11 @@
 //!   to 100,000 a life costs the same. Beyond that, what a tick reads of each process no longer stays in the caches: its state, a
 //!   byte of flags, the mark that it has changed, and one cache line of the library's own for every eight processes, which is what
 //!   most of the time goes into. The plain loop reads the state alone.
-//! - Types: the first bears the fixed cost of the tick; each further one is a lane of its own. Flat up to 100, where the plot ends:
-//!   the compiler takes about a second for a type, so that a thousand would take a quarter of an hour.
+//! - Types: the first bears the fixed cost of the tick; each further one is a lane of its own. Flat up to 100. Beyond, it is the
+//!   caches again: in each table, Bevy keeps a place for every component type up to its highest, to find a column by its number,
+//!   and each lane has a table. With a thousand types these lists alone are more than the caches hold, and a lane waits for two
+//!   places in one of them. To plot more than a hundred types, the compiler takes a quarter of an hour:
+//!   `RUSTFLAGS="--cfg thousand_types" cargo bench --bench scale`.
 //! - Groups: a head looks through the due instants of all its groups to find the next tick, and does so several times for each
 //!   instant. Groups of one rate are due at one instant, and share all looks but one; those of different rates do not.
 //! - Mail: a mailbox is visited once a tick, whatever is in it, so that the first mail bears what the others share. From the sixth

@@ -27,7 +27,7 @@ pub(crate) struct Desk {
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
     visits: Vec<Visit>,
-    /// Whether that is known of all of them: it is all that was in their boxes.
+    /// Whether what was in the box is known of each visit.
     all_taken: bool,
     /// The tables of a round. Empty between rounds, but for its memory.
     tables: Vec<AnyRows<'static>>,

@@ -2,7 +2,7 @@
 
 use super::Item;
 use super::home::{Door, Home, HomeRef, Page};
-use super::sack::Bag;
+use super::sack::{Bag, Chain, Sack};
 use crate::party::PAGE;
 use std::cell::RefMut;
 use std::sync::Arc;
@@ -33,26 +33,24 @@ impl<M> Depot<M> {
     /// The home of a slot, if it is this head's.
     #[inline(always)]
     pub(crate) fn home(&self, slot: u32) -> Option<&Home> {
-        Some(self.pages.get(slot as usize / PAGE)?.as_ref()?.home(slot))
+        find(&self.pages, slot)
     }
 }
 
+#[inline(always)]
+fn find(pages: &[Option<Arc<Page>>], slot: u32) -> Option<&Home> {
+    Some(pages.get(slot as usize / PAGE)?.as_ref()?.home(slot))
+}
+
 impl<M: Item> Depot<M> {
-    /// Lays back what was taken from the box of a slot, before what has come in since; then it is on its list again.
-    pub(crate) fn put_back(&mut self, slot: u32, items: impl Iterator<Item = M>) {
-        let Some(home) = self.pages.get(slot as usize / PAGE).and_then(|page| Some(page.as_ref()?.home(slot))) else {
-            return;
-        };
-        if home.is_door(Door::Closed) {
-            return;
-        }
+    /// Lays back what was taken from the box of a slot into this sack, or else what the box still has there; before what has
+    /// come in since. Then it is on its list again.
+    pub(crate) fn put_back(&mut self, slot: u32, taken: Option<Chain>, sack: &mut Sack<M>) {
+        let Some(home) = find(&self.pages, slot).filter(|home| !home.is_door(Door::Closed)) else { return };
         let bag = &mut self.bags[home.lane() as usize];
+        let older = taken.inspect(|chain| home.take_back(chain.count)).unwrap_or_else(|| home.release());
         let newer: Vec<M> = bag.sack.take_all(home.release()).collect();
-        for item in items {
-            home.take_back(1);
-            home.place(item, &mut bag.sack);
-        }
-        newer.into_iter().for_each(|item| home.place(item, &mut bag.sack));
+        sack.take_all(older).chain(newer).for_each(|item| home.place(item, &mut bag.sack));
         home.set_ready(true);
         bag.ready.push(slot);
     }
@@ -69,7 +67,7 @@ impl<M> Right<'_, M> {
     #[inline(always)]
     pub(super) fn reach(&mut self) -> Option<(&Home, &mut Bag<M>)> {
         let Depot { bags, pages } = &mut *self.depot;
-        let home = pages.get(self.slot as usize / PAGE)?.as_ref()?.home(self.slot);
+        let home = find(pages, self.slot)?;
         Some((home, &mut bags[home.lane() as usize]))
     }
 }

@@ -130,18 +130,22 @@ impl Desk {
         for Visit { slot, row, taken } in &self.visits {
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((mut process, vitals)) => round.read(*taken, &mut process, vitals),
-                None => put_back(round.sack, *slot, *taken, scope),
+                None if taken.is_some() => put_back(round.sack, *slot, *taken, scope),
+                None => {}
             }
         }
         self.sack.reset();
     }
 
-    /// Empties the boxes for which it takes more than a look at their homes.
+    /// Empties the boxes for which it takes more than a look at their homes. Who is not there gets his mail back before
+    /// anybody reads: what is written then must not be hung behind what is in the sack of this round.
     #[inline(never)]
     fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
         for Visit { slot, row, taken } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
-            let found = tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row));
-            *taken = found.and_then(|(_, vitals)| take_more(&mut self.sack, vitals, scope));
+            match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
+                Some((_, vitals)) => *taken = take_more(&mut self.sack, vitals, scope),
+                None => put_back(&mut self.sack, *slot, None, scope),
+            }
         }
     }
 
@@ -153,10 +157,17 @@ impl Desk {
     ) {
         let entity = |slot| scope.at_home(slot, Home::entity).unwrap_or(Entity::PLACEHOLDER);
         for Visit { slot, taken, .. } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
-            find(entity(*slot), &mut |_, vitals| *taken = take_more(&mut self.sack, vitals, scope));
+            let mut found = false;
+            find(entity(*slot), &mut |_, vitals| {
+                found = true;
+                *taken = take_more(&mut self.sack, vitals, scope);
+            });
+            if !found {
+                put_back(&mut self.sack, *slot, None, scope);
+            }
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { slot, taken, .. } in &self.visits {
+        for Visit { slot, taken, .. } in self.visits.iter().filter(|visit| visit.taken.is_some()) {
             let mut found = false;
             find(entity(*slot), &mut |process, vitals| {
                 found = true;
@@ -173,8 +184,7 @@ impl Desk {
 /// Of one who is in the lane, but not to be seen there, as long as its entity is disabled: its mail waits.
 #[cold]
 fn put_back(sack: &mut Sack<Mail>, slot: u32, taken: Option<Chain>, scope: &Scope) {
-    let items = sack.take_all(taken.unwrap_or(Chain::EMPTY));
-    scope.depot.borrow_mut().put_back(slot, items);
+    scope.depot.borrow_mut().put_back(slot, taken, sack);
 }
 
 /// Empties a mailbox by a look at its home, if that can be done.

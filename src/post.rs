@@ -38,9 +38,15 @@ pub(crate) struct Record {
     /// Order of birth over the whole application.
     pub(crate) birth: u64,
     pub(crate) name: Box<str>,
+    annex: OnceBox<Annex>,
+}
+
+/// What is not known of most processes.
+#[derive(Debug, Default)]
+struct Annex {
     incidents: OnceBox<Incidents>,
-    /// Why it dies or has died; most have not.
-    cause: OnceBox<Mutex<Option<Arc<Cause>>>>,
+    /// Why it dies or has died.
+    cause: Mutex<Option<Arc<Cause>>>,
 }
 
 /// It has been born before.
@@ -77,8 +83,7 @@ impl Record {
             birth,
             party,
             mailbox,
-            incidents: OnceBox::new(),
-            cause: OnceBox::new(),
+            annex: OnceBox::new(),
             rank: AtomicU32::new(0),
             level: AtomicI8::new(RunLevel::Unset.into()),
             fate: AtomicU8::new(Fate::Rest as u8),
@@ -106,14 +111,18 @@ impl Record {
         self.marks.fetch_or(BORN, Relaxed) & BORN != 0
     }
 
+    fn annex(&self) -> &Annex {
+        self.annex.get_or_init(Box::default)
+    }
+
     /// What has happened to it, to be written down.
     pub(crate) fn incidents(&self) -> &Incidents {
-        self.incidents.get_or_init(Box::default)
+        self.annex().incidents.get_or_init(Box::default)
     }
 
     /// What has happened to it, if anything has.
     pub(crate) fn known_incidents(&self) -> Option<&Incidents> {
-        self.incidents.get()
+        self.annex.get()?.incidents.get()
     }
 
     /// Where its events wait.
@@ -141,18 +150,18 @@ impl Record {
 
     /// Why it dies or has died.
     pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.cause.get()?.lock().clone()
+        self.annex.get()?.cause.lock().clone()
     }
 
     /// Keeps the first cause of its end.
     pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.cause.get_or_init(Box::default).lock().get_or_insert(cause);
+        self.annex().cause.lock().get_or_insert(cause);
     }
 
     /// It is born again: what ended its last life is over.
     pub(crate) fn forget_cause(&self) {
-        if let Some(known) = self.cause.get() {
-            *known.lock() = None;
+        if let Some(annex) = self.annex.get() {
+            *annex.cause.lock() = None;
         }
     }
 
@@ -411,7 +420,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_the_application_knows_of_a_process_is_small() {
-        assert!(size_of::<Record>() <= 104, "{}", size_of::<Record>());
+        assert!(size_of::<Record>() <= 96, "{}", size_of::<Record>());
         assert_eq!(size_of::<Address>(), 16);
     }
 

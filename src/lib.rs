@@ -16,6 +16,7 @@ pub mod overrun;
 pub mod pace;
 pub mod parallel;
 pub mod phase;
+mod prefetch;
 pub mod realtime;
 pub mod renewal;
 pub mod run_level;

@@ -53,7 +53,11 @@ pub(crate) struct Link {
 
 const UNPACED: u8 = u8::MAX;
 
-/// Whose hook a thread runs: bits of a [`Party`]. Alone in its cache line, for each thread writes its own all the time.
+/// In a [`Holder`]: this one, or one of those after it. No slot has so many tenants that it would need this bit.
+const MANY: u64 = 1 << 63;
+
+/// Whose hook a thread runs: bits of a [`Party`], and of [`MANY`]. Alone in its cache line, for each thread writes its own all
+/// the time.
 #[repr(align(64))]
 pub(crate) struct Holder(AtomicU64);
 
@@ -64,14 +68,25 @@ impl Default for Holder {
 }
 
 impl Holder {
-    /// A hook of this process runs now. Of many cheap lives, only each 64th process says so.
+    /// A hook of this process runs now.
     #[inline(always)]
     pub(crate) fn hold(&self, party: Party) {
         self.0.store(party.to_bits(), Ordering::Relaxed);
     }
 
+    /// The lives of many run now, of which this is the first: to look up for each cheap one whose it is would take longer than
+    /// it does.
+    #[inline(always)]
+    pub(crate) fn hold_many(&self, first: Party) {
+        self.0.store(first.to_bits() | MANY, Ordering::Relaxed);
+    }
+
     fn name(&self) -> Option<String> {
-        Party::from_bits(self.0.load(Ordering::Relaxed)).with_name(|name| format!("{name:?}"))
+        let bits = self.0.load(Ordering::Relaxed);
+        Party::from_bits(bits & !MANY).with_name(|name| match bits & MANY {
+            0 => format!("{name:?}"),
+            _ => format!("{name:?} or one of those that live right after it"),
+        })
     }
 }
 
@@ -236,5 +251,7 @@ mod tests {
         assert_eq!(link.holder(), "\"imu\"");
         link.holder.hold(gps.party());
         assert_eq!(link.holder(), "\"gps\" and \"imu\"");
+        link.holder.hold_many(gps.party());
+        assert_eq!(link.holder(), "\"gps\" or one of those that live right after it and \"imu\"");
     }
 }

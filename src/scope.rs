@@ -272,6 +272,12 @@ impl Scope {
         self.holder.hold(party);
     }
 
+    /// Cheap lives of many processes run now, of which this is the first.
+    #[inline(always)]
+    pub(crate) fn hold_many(&self, first: Party) {
+        self.holder.hold_many(first);
+    }
+
     /// What hooks are timed by: on the simulated clock, what has been consumed.
     pub(crate) fn stopwatch(&self) -> u64 {
         if self.control.timeline().is_simulated() { self.beat.consumed() } else { monotonic() }

@@ -25,6 +25,7 @@ const FLOORS: &[&[&str]] = &[
         "pace",
         "parallel",
         "phase",
+        "prefetch",
         "realtime",
         "renewal",
         "run_level",
@@ -85,7 +86,7 @@ const KNOTS: &[&[&str]] = &[&["ask", "belongings", "context", "erased", "process
 
 /// The modules that may hold `unsafe` code. Each is tested under AddressSanitizer by `.ci/run`.
 const UNSAFE: &[&str] =
-    &["body/inline", "erased/any", "erased/callback", "scope/row", "signals/action", "systems/marker"];
+    &["body/inline", "erased/any", "erased/callback", "prefetch", "scope/row", "signals/action", "systems/marker"];
 
 /// What stands at the top of the repository, beside dotfiles and licences.
 const TOP: &[&str] =

@@ -175,8 +175,9 @@ fn a_plain_system_that_hangs_is_told_apart() {
 fn of_cheap_lives_one_of_64_is_named() {
     let Outcome { status, err, .. } = run("swarm -");
     assert_eq!(status.code(), Some(3));
-    // Of many cheap ones, each 64th says that it lives: it was that or one of those after it.
+    // Of many cheap ones, each 64th says that it lives.
     let named = err.lines().find(|line| line.starts_with("head")).unwrap();
+    assert!(named.contains("or one of those that live right after it"), "{named}");
     let number: u32 = named.split(['-', '"']).filter_map(|part| part.parse().ok()).next().unwrap();
     assert!((17..=80).contains(&number), "{named}");
 }

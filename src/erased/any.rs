@@ -2,6 +2,7 @@
 //! compare two numbers.
 #![allow(unsafe_code)]
 
+use crate::prefetch::prefetch;
 use crate::process::Process;
 use bevy_ecs::ptr::PtrMut;
 use std::any::TypeId;
@@ -57,6 +58,12 @@ impl<'a> AnyProcesses<'a> {
         let len = processes.len();
         let first = NonNull::from(processes).cast();
         Self { first, size: size_of::<P>(), len, of: TypeId::of::<P>(), borrowed: PhantomData }
+    }
+
+    /// Asks for the memory in which one of them begins.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, at: usize) {
+        prefetch(self.first.as_ptr().wrapping_add(at * self.size));
     }
 
     /// One of them, if there are so many.

@@ -4,19 +4,26 @@ use super::Item;
 use super::home::{Door, Home, HomeRef, Page};
 use super::sack::{Bag, Chain, Sack};
 use crate::party::PAGE;
+use crate::prefetch::prefetch;
 use std::cell::RefMut;
 use std::sync::Arc;
+
+/// So many mails ahead, memory is asked for.
+const AHEAD: u32 = 8;
 
 pub(crate) struct Depot<M> {
     /// By lane.
     pub(crate) bags: Vec<Bag<M>>,
     /// By slot. There is none where slots are another head's.
     pages: Vec<Option<Arc<Page>>>,
+    /// The slot written to last, and how far it was from the one before.
+    last: u32,
+    stride: u32,
 }
 
 impl<M> Default for Depot<M> {
     fn default() -> Self {
-        Self { bags: Vec::new(), pages: Vec::new() }
+        Self { bags: Vec::new(), pages: Vec::new(), last: 0, stride: 0 }
     }
 }
 
@@ -34,6 +41,19 @@ impl<M> Depot<M> {
     #[inline(always)]
     pub(crate) fn home(&self, slot: u32) -> Option<&Home> {
         find(&self.pages, slot)
+    }
+
+    /// Mail for this slot is being written. When one neighbour after the other writes to his own, who is written to next is
+    /// known, and his home is asked for: it is what each mail waits for longest.
+    #[inline(always)]
+    fn foresee(&mut self, slot: u32) {
+        let stride = slot.wrapping_sub(self.last);
+        if stride == self.stride
+            && let Some(home) = find(&self.pages, slot.wrapping_add(stride.wrapping_mul(AHEAD)))
+        {
+            prefetch(home);
+        }
+        (self.last, self.stride) = (slot, stride);
     }
 }
 
@@ -66,7 +86,8 @@ impl<M> Right<'_, M> {
     /// Its home, and the bag of its lane; nothing if it is another head's.
     #[inline(always)]
     pub(super) fn reach(&mut self) -> Option<(&Home, &mut Bag<M>)> {
-        let Depot { bags, pages } = &mut *self.depot;
+        self.depot.foresee(self.slot);
+        let Depot { bags, pages, .. } = &mut *self.depot;
         let home = find(pages, self.slot)?;
         Some((home, &mut bags[home.lane() as usize]))
     }

@@ -3,6 +3,9 @@
 //!
 //! A round takes the sack as a whole and reads the mail where it lies, while what is sent meanwhile goes to another.
 
+use crate::prefetch::prefetch;
+use std::ptr;
+
 /// What waits for the next round of one lane.
 pub(crate) struct Bag<M> {
     pub(crate) sack: Sack<M>,
@@ -35,6 +38,9 @@ struct Slot<M> {
 
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
+
+/// Behind a slot that is filled, the memory of one so far ahead is asked for.
+const AHEAD: usize = 8;
 
 /// A sack of more slots than this gives some back when most were not used for [`PATIENCE`] rounds.
 const LARGE: usize = 64;
@@ -93,6 +99,7 @@ impl<M> Sack<M> {
     pub(super) fn put(&mut self, item: impl FnOnce() -> M) -> u32 {
         let at = self.used;
         let slot = &mut self.slots[at as usize];
+        prefetch(ptr::from_ref(slot).wrapping_add(AHEAD));
         // Nothing in it has to be dropped: to look would take longer than to write.
         std::mem::forget(slot.item.replace(item()));
         slot.next = NONE;
@@ -159,6 +166,12 @@ impl<M> Sack<M> {
         chain.first = slot.next;
         chain.count -= 1;
         Some(&mut slot.item)
+    }
+
+    /// Asks for the memory of the first of a chain.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, chain: Chain) {
+        prefetch(self.slots.as_ptr().wrapping_add(chain.first as usize));
     }
 
     /// Takes all items of a chain out.

@@ -4,6 +4,7 @@
 use crate::erased::{AnyProcess, RawContext};
 use crate::mail::Mail;
 use crate::mailbox::{Chain, Home, Sack};
+use crate::prefetch::prefetch;
 use crate::process::{Flags, Vitals};
 use crate::scope::Scope;
 use crate::subject::Subject;
@@ -14,6 +15,9 @@ use std::cell::Cell;
 
 /// How much mail a process may read in one tick; the rest waits for the next.
 const BUDGET: u32 = 1000;
+
+/// So many visits ahead, memory is asked for.
+const AHEAD: usize = 16;
 
 /// What the mailman of one lane works with, kept warm from tick to tick.
 ///
@@ -101,7 +105,11 @@ impl Desk {
         let depot = scope.depot.borrow();
         self.visits.clear();
         self.all_taken = true;
-        self.visits.extend(self.whom.drain(..).filter_map(|slot| {
+        let whom = &self.whom;
+        self.visits.extend(whom.iter().enumerate().filter_map(|(at, &slot)| {
+            if let Some(home) = whom.get(at + AHEAD).and_then(|next| depot.home(*next)) {
+                prefetch(home);
+            }
             let home = depot.home(slot).filter(|home| home.lane() == lane)?;
             let row = entities.get_spawned(home.entity()).ok()?.table_row.index_u32();
             let taken = take(home, scope);
@@ -110,6 +118,7 @@ impl Desk {
             }
             Some(Visit { slot, row, taken })
         }));
+        self.whom.clear();
     }
 
     /// The whole round in a lane of which these are all tables, once those who have mail are located.
@@ -127,7 +136,13 @@ impl Desk {
             self.take_rest(tables, scope);
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { slot, row, taken } in &self.visits {
+        for (at, Visit { slot, row, taken }) in self.visits.iter().enumerate() {
+            if let Some(Visit { row, taken: Some(chain), .. }) = self.visits.get(at + AHEAD) {
+                if let [only] = tables {
+                    only.prefetch(*row);
+                }
+                round.sack.prefetch(*chain);
+            }
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((mut process, vitals)) => round.read(*taken, &mut process, vitals),
                 None if taken.is_some() => put_back(round.sack, *slot, *taken, scope),

@@ -7,12 +7,14 @@ use crate::budget::Reading;
 use crate::context::Context;
 use crate::erased::{AnyProcess, AnyProcesses};
 use crate::failure::Culprit;
+use crate::prefetch::prefetch;
 use crate::process::{Flags, Process, Row, Vitals};
 use crate::scope::Scope;
 use bevy_ecs::change_detection::{ContiguousMut, DetectChangesMut};
 use bevy_ecs::query::{ContiguousQueryData, QueryData};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::slice::from_mut;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -30,6 +32,13 @@ pub(crate) struct AnyRows<'a> {
 }
 
 impl AnyRows<'_> {
+    /// Asks for the memory of a row.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, row: u32) {
+        prefetch(self.vitals.as_ptr().wrapping_add(row as usize));
+        self.processes.prefetch(row as usize);
+    }
+
     /// The process with this slot and what is kept beside it, if it stands there.
     #[inline(always)]
     pub(crate) fn get_mut(&mut self, slot: u32, row: u32) -> Option<(AnyProcess<'_>, &mut Vitals)> {
@@ -113,8 +122,15 @@ impl Drop for Progress<'_> {
 
 /// After so many cheap lives without flags, one looks at the e-brake.
 const BLOCK: usize = 16;
-/// After so many blocks, one says who lives: to look that up waits for memory longer than some lives take.
+/// After so many blocks, one says who lives.
 const SAID: usize = 4;
+/// The same where processes are more than [`MANY`], so that to look up who it is means to wait for memory.
+const SELDOM_SAID: usize = 16;
+const MANY: usize = 1 << 15;
+/// So many bytes ahead of what lives, memory is asked for.
+const AHEAD: usize = 2048;
+/// Of processes of more bytes, a life may not need all: what it needs is found ahead by the processor itself.
+const SMALL: usize = 64;
 
 /// Runs the rows from `begun` on, cheap ones in blocks.
 #[inline(always)]
@@ -122,6 +138,7 @@ fn live_from<P: Process>(begun: &mut usize, rows: &mut Rows<'_, P>, scope: &Scop
     let first = *begun;
     let mut progress = Progress { begun, count: first };
     let (pulled, brake) = (Cell::new(false), scope.control.brake_flag());
+    let many = rows.processes.len() > MANY;
     let in_blocks = if manner.dear || manner.flagged { 0 } else { rows.processes.len() - first };
     let (processes, _) = rows.processes[first..][..in_blocks].as_chunks_mut::<BLOCK>();
     let (vitals, _) = rows.vitals[first..][..in_blocks].as_chunks_mut::<BLOCK>();
@@ -129,8 +146,12 @@ fn live_from<P: Process>(begun: &mut usize, rows: &mut Rows<'_, P>, scope: &Scop
         if brake.load(Relaxed) {
             break;
         }
-        if number.is_multiple_of(SAID) {
-            scope.hold(vitals[0].address.party());
+        if const { size_of::<P>() <= SMALL } {
+            prefetch(ptr::from_ref(processes).wrapping_byte_add(AHEAD));
+        }
+        if number.is_multiple_of(SAID) && (!many || number.is_multiple_of(SELDOM_SAID)) {
+            prefetch(vitals.as_ptr().wrapping_add(SELDOM_SAID * BLOCK));
+            scope.hold_many(vitals[0].address.party());
         }
         for (process, vitals) in processes.iter_mut().zip(vitals) {
             progress.count += 1;

@@ -15,22 +15,18 @@ Usage: swarm [options]
   --processes N   how many, from 1 to 10000000 (100000)
   --hz F          how often each lives, in hertz (100)
   --seconds N     for how long (5)
-  --mail          each writes to its neighbour every tenth tick
+  --mail          each writes to its neighbour every tenth tick, and so do those beside it
+  --scattered     with --mail: of each ten neighbours, one writes in a tick
   -h, --help      print this";
 
 /// One of the swarm.
 #[derive(Component)]
 struct Mote {
     place: f32,
-    /// Counts from its own number on, so that every tick has a tenth of the mail.
     tick: u32,
 }
 
 impl Mote {
-    fn numbered(number: u32) -> Self {
-        Self { place: 0.0, tick: number }
-    }
-
     fn drift(&mut self) {
         self.place = self.place * 0.999 + 0.001;
         self.tick = self.tick.wrapping_add(1);
@@ -53,31 +49,38 @@ struct Writer {
 
 impl Process for Writer {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        self.neighbour = Some(cx.address_of(&name(self.mote.tick.saturating_sub(1)))?);
+        let number: u32 = cx.name().trim_start_matches(NAME).parse()?;
+        self.neighbour = Some(cx.address_of(&name(number.saturating_sub(1)))?);
         cx.add_filter(Filter::new().subject("place"), Self::meet)?;
         Ok(())
     }
 
     fn life(&mut self, cx: &mut Context<Self>) -> Result {
         self.mote.drift();
-        if self.mote.tick.is_multiple_of(10)
-            && let Some(neighbour) = &self.neighbour
-        {
-            cx.send(Mail::to(neighbour).subject("place").body(self.mote.place))?;
-        }
-        Ok(())
+        if self.mote.tick.is_multiple_of(10) { self.write(cx) } else { Ok(()) }
     }
 }
 
 impl Writer {
+    /// On its own: nine of ten lives have nothing to write, and are not to make ready for it.
+    #[inline(never)]
+    fn write(&mut self, cx: &mut Context<Self>) -> Result {
+        if let Some(neighbour) = &self.neighbour {
+            cx.send(Mail::to(neighbour).subject("place").body(self.mote.place))?;
+        }
+        Ok(())
+    }
+
     fn meet(&mut self, mail: &Mail, _: &mut Context<Self>) -> Result {
         self.mote.place = self.mote.place.midpoint(*mail.get::<f32>().ok_or("no place")?);
         Ok(())
     }
 }
 
+const NAME: &str = "mote-";
+
 fn name(number: u32) -> String {
-    format!("mote-{number}")
+    format!("{NAME}{number}")
 }
 
 struct Options {
@@ -85,11 +88,20 @@ struct Options {
     frequency: Frequency,
     time: Duration,
     mail: bool,
+    scattered: bool,
+}
+
+impl Options {
+    /// Where one begins to count its ticks, so that each tick has a tenth of the mail.
+    fn first_tick(&self, number: u32) -> u32 {
+        if self.scattered { number % 10 } else { number / self.processes.div_ceil(10) }
+    }
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
-    let mut options = Options { processes: 100_000, frequency: hz(100), time: Duration::from_secs(5), mail: false };
+    let mut options =
+        Options { processes: 100_000, frequency: hz(100), time: Duration::from_secs(5), mail: false, scattered: false };
     let mut parser = lexopt::Parser::from_env();
     while let Some(option) = parser.next()? {
         match option {
@@ -97,6 +109,7 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("hz") => options.frequency = parser.value()?.parse()?,
             Long("seconds") => options.time = parser.value()?.parse_with(positive_seconds)?,
             Long("mail") => options.mail = true,
+            Long("scattered") => options.scattered = true,
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
         }
@@ -132,7 +145,8 @@ fn main() -> ExitCode {
 /// All of them on one head.
 fn swarm<P: Process>(options: &Options, make: fn(Mote) -> P) -> Application {
     (0..options.processes).fold(Application::new(), |application, number| {
-        application.add_process(make(Mote::numbered(number)), (options.frequency, Name::new(name(number))))
+        let mote = Mote { place: 0.0, tick: options.first_tick(number) };
+        application.add_process(make(mote), (options.frequency, Name::new(name(number))))
     })
 }
 

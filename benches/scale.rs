@@ -3,9 +3,8 @@
 //!
 //! Why the lines bend:
 //! - Processes: a tick costs about 130 ns however few live in it, which they share; from some hundred on it is lost in the lives. Up
-//!   to 100,000 a life costs the same. Beyond that, what a tick reads of each process no longer stays in the caches: its state, a
-//!   byte of flags, the mark that it has changed, and one cache line of the library's own for every eight processes, which is what
-//!   most of the time goes into. The plain loop reads the state alone.
+//!   to 100,000 a life costs the same. Beyond that, what a tick reads of each process no longer stays in the caches: its state, and
+//!   the mark that it has changed. The plain loop reads the state alone.
 //! - Types: the first bears the fixed cost of the tick; each further one is a lane of its own. Flat up to 100. Beyond, it is the
 //!   caches again: in each table, Bevy keeps a place for every component type up to its highest, to find a column by its number,
 //!   and each lane has a table. With a thousand types these lists alone are more than the caches hold, and a lane waits for two

@@ -39,7 +39,9 @@ impl<P: Process, T: Any + Send + Sync> Calls<Mail> for Typed<P, T> {
 impl Office for Scope {
     #[inline(always)]
     fn right_to(&self, party: Party) -> Option<Right<'_, Mail>> {
-        Some(Right { depot: self.depot.borrow_mut(), slot: party.slot() })
+        let (mut depot, slot) = (self.depot.borrow_mut(), party.slot());
+        depot.foresee(slot);
+        Some(Right { depot, slot })
     }
 
     fn lost(&self, mail: Mail, why: Dropped) {

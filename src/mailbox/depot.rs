@@ -46,7 +46,7 @@ impl<M> Depot<M> {
     /// Mail for this slot is being written. When one neighbour after the other writes to his own, who is written to next is
     /// known, and his home is asked for: it is what each mail waits for longest.
     #[inline(always)]
-    fn foresee(&mut self, slot: u32) {
+    pub(crate) fn foresee(&mut self, slot: u32) {
         let stride = slot.wrapping_sub(self.last);
         if stride == self.stride
             && let Some(home) = find(&self.pages, slot.wrapping_add(stride.wrapping_mul(AHEAD)))
@@ -86,7 +86,6 @@ impl<M> Right<'_, M> {
     /// Its home, and the bag of its lane; nothing if it is another head's.
     #[inline(always)]
     pub(super) fn reach(&mut self) -> Option<(&Home, &mut Bag<M>)> {
-        self.depot.foresee(self.slot);
         let Depot { bags, pages, .. } = &mut *self.depot;
         let home = find(pages, self.slot)?;
         Some((home, &mut bags[home.lane() as usize]))

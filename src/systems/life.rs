@@ -66,9 +66,9 @@ impl<P: Process> LivesOf<P> {
         if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
             let has_mail = self.desk.locate(world.entities(), self.lane, scope);
             let find = |entity, visit: &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)| {
-                if let Ok(row) = self.rows.get_mut(world, entity) {
-                    Rows::with(row, |row| visit(&mut AnyProcess::new(&mut row.processes[0]), &mut row.vitals[0]));
-                }
+                let Ok(row) = self.rows.get_mut(world, entity) else { return false };
+                Rows::with(row, |row| visit(&mut AnyProcess::new(&mut row.processes[0]), &mut row.vitals[0]));
+                true
             };
             if has_mail {
                 self.desk.deliver_each(find, scope);

@@ -164,30 +164,23 @@ impl Desk {
         }
     }
 
-    /// The whole round in a lane without tables, once those who have mail are located: `find` lends a process, if it is there.
+    /// The whole round in a lane without tables, once those who have mail are located: `find` lends a process, and says whether
+    /// it is there.
     pub(crate) fn deliver_each(
         &mut self,
-        mut find: impl FnMut(Entity, &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)),
+        mut find: impl FnMut(Entity, &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)) -> bool,
         scope: &Scope,
     ) {
         let entity = |slot| scope.at_home(slot, Home::entity).unwrap_or(Entity::PLACEHOLDER);
         for Visit { slot, taken, .. } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
-            let mut found = false;
-            find(entity(*slot), &mut |_, vitals| {
-                found = true;
-                *taken = take_more(&mut self.sack, vitals, scope);
-            });
+            let found = find(entity(*slot), &mut |_, vitals| *taken = take_more(&mut self.sack, vitals, scope));
             if !found {
                 put_back(&mut self.sack, *slot, None, scope);
             }
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
         for Visit { slot, taken, .. } in self.visits.iter().filter(|visit| visit.taken.is_some()) {
-            let mut found = false;
-            find(entity(*slot), &mut |process, vitals| {
-                found = true;
-                round.read(*taken, process, vitals);
-            });
+            let found = find(entity(*slot), &mut |process, vitals| round.read(*taken, process, vitals));
             if !found {
                 put_back(round.sack, *slot, *taken, scope);
             }

@@ -234,6 +234,12 @@ impl Crew {
 
 /// The end.
 impl Crew {
+    /// Counts the ticks that will not run, because the run ends now, or did at the horizon.
+    pub(crate) fn write_off(&mut self) {
+        let (now, horizon) = (self.control.timeline().now(), self.control.horizon.load(Relaxed));
+        self.each(move |runner| runner.write_off(now.min(horizon), now < horizon));
+    }
+
     /// The deaths of all but those that are not bound to end with the application, and of those that they depend on.
     /// Whether any of them is left, and is waited for.
     pub(crate) fn shut_down(&mut self) -> bool {

@@ -213,6 +213,14 @@ impl Group {
         self.stats.suspended += self.next - before;
     }
 
+    /// Passes over all ticks due by now: they were missed.
+    #[cold]
+    pub(crate) fn drop_due(&mut self, now: u64) {
+        let before = self.next;
+        self.resume_after(now);
+        self.stats.dropped += self.next - before;
+    }
+
     /// Holds what a tick has taken against the budget. What is to be said when the e-brake is to be pulled comes back.
     /// `excused` is asked about a tick that took so long that somebody is to blame: one in which the program was stopped is
     /// not accounted for.

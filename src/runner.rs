@@ -327,6 +327,23 @@ impl Runner {
         }
     }
 
+    /// Counts the ticks that were due before `until`, and will not run: the run ends there. Where a stop cut it short, only
+    /// those of groups that a whole period was lost to: what was due just then has not been missed.
+    pub(crate) fn write_off(&mut self, until: u64, is_cut: bool) {
+        let Some(last) = until.checked_sub(1).filter(|_| self.started && self.pacer.is_none()) else { return };
+        for index in 0..self.groups.len() {
+            if is_cut && !self.groups[index].is_behind(until) {
+                continue;
+            }
+            while self.agenda[index].due < until {
+                if !self.passes(index, last, last) {
+                    self.groups[index].drop_due(last);
+                }
+                self.agenda[index].due = self.groups[index].next_due;
+            }
+        }
+    }
+
     /// Whether any group could still tick.
     pub(crate) fn is_idle(&self) -> bool {
         self.beat.cradle() == NEVER && self.agenda.iter().all(|appointment| appointment.due == NEVER)

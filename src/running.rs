@@ -92,7 +92,9 @@ impl Running {
         self.finish()
     }
 
-    /// Ends the application, if it has not ended by itself, and tells how it went.
+    /// Ends the application, if it has not ended by itself, and tells how it went. Ticks that were due before the end of
+    /// the last `run_for` and have not run, because their head was late, are counted as dropped; so are those of a group
+    /// that is a whole period behind when the application is stopped.
     pub fn finish(mut self) -> Exit {
         self.end(Cause::TimeUp);
         let end = self.control().end();
@@ -119,9 +121,15 @@ impl Running {
         if !control.is_stopping() {
             control.stop(cause);
         }
-        control.set_horizon(None);
         self.at_work(|crew| {
-            while crew.shut_down() && crew.advance() {}
+            crew.write_off();
+            crew.control.set_horizon(None);
+            while crew.shut_down() {
+                if !crew.advance() {
+                    crew.write_off();
+                    break;
+                }
+            }
             crew.shut_down_all();
         });
     }

@@ -226,9 +226,11 @@ proptest! {
         prop_assert_eq!(running.finish().is_success(), goes_on);
     }
 
-    /// Whatever happens, each due tick is counted once.
+    /// Whatever happens, each tick that is due is counted once, also if the run ends while one is late.
     #[test]
-    fn ticks_dropped_and_paused_add_up(rate in rates(), policy in policies(), takes in durations(), pause in 0u64..500) {
+    fn ticks_dropped_and_paused_add_up(
+        rate in rates(), policy in policies(), takes in durations(), pause in 0u64..500, rest in 0u64..1000
+    ) {
         prop_assume!(policy != Overrun::Delay);
         let lives = Lives::default();
         let mut running = simulated()
@@ -240,11 +242,10 @@ proptest! {
         running.handle().pause(rate).unwrap();
         goes_on = goes_on && running.run_for(ms(300));
         running.handle().resume(rate).unwrap();
-        // More time than all lives together take: nothing waits at the end.
-        let goes_on = goes_on && running.run_for(secs(5));
-        let tally = Tally::of(&running.report().groups[0]);
+        let goes_on = goes_on && running.run_for(ms(rest));
+        let tally = Tally::of(&running.finish().report().groups[0]);
         if goes_on {
-            let all = common::ticks_before(rate, 5_300_000_000 + pause * 1_000_000);
+            let all = common::ticks_before(rate, (pause + 300 + rest) * 1_000_000);
             prop_assert_eq!(tally.ticks + tally.dropped + tally.paused, all);
         }
         prop_assert_eq!(tally.ticks, lives.lock().unwrap().len() as u64);
@@ -381,5 +382,40 @@ fn an_overrun_begins_when_the_next_tick_is_due() {
         assert!(running.run_for(ms(400)));
         let found = Tally::of(&running.report().groups[0]);
         assert_eq!((found.ticks, found.dropped, found.overruns), tally, "{nanos}");
+    }
+}
+
+/// 100 Hz; the third life takes a second, from 20 ms on.
+fn stuck() -> Application {
+    simulated().add_process(worker([0, 0, 1_000_000_000].into(), &Lives::default()), hz(100))
+}
+
+fn tally(exit: &Exit) -> Tally {
+    Tally::of(&exit.report().groups[0])
+}
+
+#[test]
+fn a_run_that_ends_while_a_group_is_late_counts_what_it_did_not_run() {
+    let late = tally(&stuck().run_for(ms(201)));
+    assert_eq!(late, Tally { ticks: 3, dropped: 18, ..Tally::default() });
+    let mut running = stuck().build().unwrap();
+    assert!(running.run_for(ms(100)));
+    running.handle().pause(hz(100)).unwrap();
+    assert!(running.run_for(ms(101)));
+    assert_eq!(tally(&running.finish()), Tally { ticks: 3, paused: 18, ..Tally::default() });
+}
+
+/// What is due at the very moment of a stop has not been missed.
+#[test]
+fn a_stop_counts_what_a_late_group_did_not_run() {
+    for (stop_at, dropped) in [(10, 0), (20, 0), (30, 0), (40, 1), (50, 2), (150, 12)] {
+        let stop = Script::new().life(move |cx| {
+            if cx.now() == ms(stop_at) {
+                cx.stop_application("enough");
+            }
+            Ok(())
+        });
+        let exit = stuck().add_head(Head::new("other").add_process(stop, hz(100))).run();
+        assert_eq!(tally(&exit).dropped, dropped, "stopped at {stop_at} ms");
     }
 }

@@ -9,7 +9,8 @@ use crate::mail::Mail;
 use crate::mailbox::{Dropped, MailCount, Right};
 use crate::party::Party;
 use crate::post::{Address, Record};
-use crate::process::Process;
+use crate::prefetch::prefetch;
+use crate::process::{Process, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::Scope;
 use crate::send::{Many, Office, Recipient, SendError, SendErrorKind, Sent, To};
@@ -19,8 +20,12 @@ use bevy_ecs::error::Result;
 use std::any::Any;
 use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// So many mails ahead, memory is asked for.
+const AHEAD: usize = 8;
 
 /// Calls a function with the body of a mail, if that is a `T`.
 struct Typed<P, T>(PhantomData<(P, T)>);
@@ -58,6 +63,17 @@ impl Scope {
         } else {
             record.announce();
         }
+    }
+
+    /// This one is writing. When it is one neighbour after the other, who writes next is known: it is where each waits for
+    /// memory first, to say who it is.
+    #[inline(always)]
+    pub(crate) fn foresee_writer(&self, vitals: &Vitals) {
+        let (mut writers, place) = (self.writers.get(), ptr::from_ref(vitals));
+        if let Some(next) = writers.foresee(place.addr(), AHEAD) {
+            prefetch(place.with_addr(next));
+        }
+        self.writers.set(writers);
     }
 
     #[inline(always)]

@@ -28,6 +28,24 @@ fn fetch(place: *const u8) {
 #[inline(always)]
 fn fetch(_: *const u8) {}
 
+/// What is asked for step by step, each as far from the last: so it can be told what comes next.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Stride {
+    last: usize,
+    step: usize,
+}
+
+impl Stride {
+    /// Takes note of the next; tells what will be asked for after so many more, if the last two steps were the same.
+    #[inline(always)]
+    pub(crate) fn foresee(&mut self, at: usize, steps: usize) -> Option<usize> {
+        let step = at.wrapping_sub(self.last);
+        let ahead = (step == self.step).then(|| at.wrapping_add(step.wrapping_mul(steps)));
+        *self = Self { last: at, step };
+        ahead
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +59,12 @@ mod tests {
         prefetch(ptr::null::<[u8; 4096]>());
         prefetch(ptr::null::<()>());
         assert_eq!(places, [[7; 40]; 3], "it is as it was");
+    }
+
+    #[test]
+    fn even_steps_are_foreseen_also_backwards() {
+        let mut stride = Stride::default();
+        let seen = [10, 20, 30, 40, 37, 34, 31, 1].map(|at| stride.foresee(at, 3));
+        assert_eq!(seen, [None, Some(50), Some(60), Some(70), None, Some(25), Some(22), None]);
     }
 }

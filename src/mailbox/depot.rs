@@ -4,26 +4,25 @@ use super::Item;
 use super::home::{Door, Home, HomeRef, Page};
 use super::sack::{Bag, Chain, Sack};
 use crate::party::PAGE;
-use crate::prefetch::prefetch;
+use crate::prefetch::{Stride, prefetch};
 use std::cell::RefMut;
 use std::sync::Arc;
 
 /// So many mails ahead, memory is asked for.
-const AHEAD: u32 = 8;
+const AHEAD: usize = 8;
 
 pub(crate) struct Depot<M> {
     /// By lane.
     pub(crate) bags: Vec<Bag<M>>,
     /// By slot. There is none where slots are another head's.
     pages: Vec<Option<Arc<Page>>>,
-    /// The slot written to last, and how far it was from the one before.
-    last: u32,
-    stride: u32,
+    /// The slots that are written to.
+    recipients: Stride,
 }
 
 impl<M> Default for Depot<M> {
     fn default() -> Self {
-        Self { bags: Vec::new(), pages: Vec::new(), last: 0, stride: 0 }
+        Self { bags: Vec::new(), pages: Vec::new(), recipients: Stride::default() }
     }
 }
 
@@ -47,13 +46,10 @@ impl<M> Depot<M> {
     /// known, and his home is asked for: it is what each mail waits for longest.
     #[inline(always)]
     pub(crate) fn foresee(&mut self, slot: u32) {
-        let stride = slot.wrapping_sub(self.last);
-        if stride == self.stride
-            && let Some(home) = find(&self.pages, slot.wrapping_add(stride.wrapping_mul(AHEAD)))
-        {
+        let next = self.recipients.foresee(slot as usize, AHEAD);
+        if let Some(home) = next.and_then(|slot| find(&self.pages, slot as u32)) {
             prefetch(home);
         }
-        (self.last, self.stride) = (slot, stride);
     }
 }
 

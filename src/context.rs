@@ -183,7 +183,7 @@ impl<P: Process> Context<'_, P> {
     #[must_use]
     pub fn dt(&self) -> Duration {
         let absent = self.vitals.flags.has(Flags::ABSENT.and(Flags::BACK));
-        let last = if absent { self.vitals.address.home().since() } else { self.scope.lane(self.vitals).before };
+        let last = if absent { self.vitals.address.0.since() } else { self.scope.lane(self.vitals).before };
         let last = last.max(self.scope.control.epoch.load(Relaxed));
         Duration::from_nanos(self.scope.now().saturating_sub(last))
     }

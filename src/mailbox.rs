@@ -6,7 +6,7 @@
 //! dropped after unlocking, for a body's `drop` may do anything, even write mail. The algorithm knows neither mail nor heads:
 //! it moves parcels.
 //!
-//! What every mail touches is the `Home` of the box, one cache line in a table of the head, found by a number that the sender
+//! What every mail touches is the `Home` of the box, half a cache line in a table of the head, found by a number that the sender
 //! has: with a million boxes, waiting for memory takes longer than all else. The common ways go there without a look at the
 //! box.
 //!
@@ -14,6 +14,7 @@
 //! then. The bound holds for all of it. Only what a head and another thread push into one box in the very same nanoseconds
 //! may be one or two too many, as they do not wait for each other.
 
+mod attic;
 mod counts;
 mod depot;
 mod gate;
@@ -27,8 +28,9 @@ mod tests;
 mod threads;
 
 use crate::sync::{Mutex, wait_until};
+use attic::{Behind, Door};
 use gate::Gate;
-use home::{Behind, Door};
+use home::House;
 use queue::{Lost, Queue};
 use std::fmt;
 use std::hint::black_box;
@@ -36,8 +38,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use attic::Attic;
 pub use counts::{Dropped, MailCount};
-pub(crate) use depot::{Depot, Right};
+pub(crate) use depot::{Depot, Homes, Right};
 pub(crate) use home::{Home, HomeRef, Page};
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
 pub(crate) use sack::{Bag, Chain, Sack};
@@ -59,10 +62,15 @@ impl<M: Item> Mailbox<M> {
     /// Of a process that is yet to be born.
     pub(crate) fn new(home: HomeRef, bound: NonZeroU32, overflow: Overflow, order: Order) -> Self {
         let is_whole = overflow != Overflow::Reject || order != Order::Fifo;
-        home.furnish(if is_whole { Behind::All } else { Behind::Nothing });
+        home.page.house(home.slot).furnish(if is_whole { Behind::All } else { Behind::Nothing });
         let gate = Mutex::new(if is_whole { Gate::whole(bound, overflow, order) } else { Gate::inbox() });
         let HomeRef { page, slot } = home;
         Self { page, slot, bound, gate }
+    }
+
+    /// The number of its home.
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
     }
 
     /// What the own head has.
@@ -75,9 +83,13 @@ impl<M: Item> Mailbox<M> {
         HomeRef::new(self.page.clone(), self.slot)
     }
 
-    /// Whether the head reaches what waits without the gate.
-    fn is_at_home(&self) -> bool {
-        !self.home().is_behind(Behind::All) && !self.home().is_door(Door::Away)
+    /// What the own head has beside it.
+    pub(crate) fn attic(&self) -> &Attic {
+        self.page.attic(self.slot)
+    }
+
+    fn house(&self) -> House<'_> {
+        self.page.house(self.slot)
     }
 
     /// Takes a parcel in, or hands it back. If the box was idle and is ready now, it is listed in the bag, or `announce` is
@@ -96,7 +108,7 @@ impl<M: Item> Mailbox<M> {
             && let Some((home, bag)) = right.reach()
         {
             let waiting = home.waiting();
-            let plain = waiting < home.plain() && home.is_behind(Behind::Nothing) && parcel.rank() != Rank::Urgent;
+            let plain = waiting < home.plain() && parcel.rank() != Rank::Urgent;
             if plain && bag.sack.has_slot() {
                 let at = bag.sack.put(|| parcel.land());
                 home.hang(at, waiting, &mut bag.sack);
@@ -145,7 +157,7 @@ impl<M: Item> Mailbox<M> {
         let own = right.as_mut().and_then(Right::reach);
         if let Some((_, bag)) = own {
             let (outcome, idle) =
-                if self.is_at_home() { self.push_home(parcel, bag) } else { self.push_behind(parcel) };
+                if self.house().is_at_home() { self.push_home(parcel, bag) } else { self.push_behind(parcel) };
             if idle {
                 bag.ready.push(self.slot);
             }
@@ -160,24 +172,24 @@ impl<M: Item> Mailbox<M> {
 
     fn push_home<P: Parcel<Item = M>>(&self, parcel: P, bag: &mut Bag<M>) -> Outcome<M, P> {
         self.take_over(&mut bag.sack);
-        if self.home().is_door(Door::Closed) {
+        if self.attic().is_door(Door::Closed) {
             return (Err((Refusal::Closed, parcel)), false);
         }
-        if parcel.rank() == Rank::Ordinary && self.home().taking_room() >= self.bound.get() {
+        if parcel.rank() == Rank::Ordinary && self.house().taking_room() >= self.bound.get() {
             return (Err((Refusal::Full, parcel)), false);
         }
-        self.home().place(parcel.land(), &mut bag.sack);
+        self.house().place(parcel.land(), &mut bag.sack);
         self.home().rise(self.home().waiting());
         (Ok(None), !self.home().set_ready(true))
     }
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
         let mut gate = self.gate.lock();
-        if self.home().is_door(Door::Closed) {
+        if self.attic().is_door(Door::Closed) {
             return (Err((Refusal::Closed, parcel)), false);
         }
         let queue = gate.queue(self.bound);
-        let outcome = queue.insert(parcel, self.home().taking_room() as usize);
+        let outcome = queue.insert(parcel, self.house().taking_room() as usize);
         self.home().rise(self.home().waiting() + queue.len() as u32);
         let idle = outcome.is_ok() && queue.set_ready();
         self.note_behind(queue);
@@ -186,22 +198,22 @@ impl<M: Item> Mailbox<M> {
 
     /// Says that something is behind the gate, if so.
     fn note_behind(&self, queue: &Queue<M>) {
-        if self.home().is_behind(Behind::Nothing) && queue.len() > 0 {
-            self.home().set_behind(Behind::Some);
+        if self.attic().is_behind(Behind::Nothing) && queue.len() > 0 {
+            self.set_behind(Behind::Some);
         }
     }
 
     /// The own head takes over what others have written, into the sack in which its chain is.
     fn take_over(&self, sack: &mut Sack<M>) {
-        if self.home().is_behind(Behind::Some) {
+        if self.attic().is_behind(Behind::Some) {
             self.empty(&mut self.gate.lock(), sack);
         }
     }
 
     fn empty(&self, gate: &mut Gate<M>, sack: &mut Sack<M>) {
-        self.home().set_behind(Behind::Nothing);
+        self.set_behind(Behind::Nothing);
         if let Some(queue) = gate.known_queue() {
-            queue.drain().for_each(|item| self.home().place(item, sack));
+            queue.drain().for_each(|item| self.house().place(item, sack));
             queue.trim();
         }
     }
@@ -211,7 +223,7 @@ impl<M: Item> Mailbox<M> {
     /// the caller who lists it again.
     #[inline(never)]
     pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
-        let (chain, more) = if self.home().is_behind(Behind::All) {
+        let (chain, more) = if self.attic().is_behind(Behind::All) {
             self.take_behind(sack, budget, due)
         } else {
             // Locked all the while: what is left here is older than what others write next.
@@ -219,13 +231,13 @@ impl<M: Item> Mailbox<M> {
             self.empty(&mut gate, sack);
             // It waits behind the gate: so a box that is visited twice in one round has nothing in a sack any more.
             let leave = |item| gate.queue(self.bound).place(item);
-            let chain = sack.divide(self.home().release(), budget, due, leave);
+            let chain = sack.divide(self.house().release(), budget, due, leave);
             let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
-            self.home().set_behind(if more { Behind::Some } else { Behind::Nothing });
+            self.set_behind(if more { Behind::Some } else { Behind::Nothing });
             self.home().set_ready(more);
             (chain, more)
         };
-        self.home().deliver(chain.count);
+        self.house().deliver(chain.count);
         (chain, more)
     }
 
@@ -239,27 +251,27 @@ impl<M: Item> Mailbox<M> {
 
     /// Takes everything out, in order of delivery. The chain of the box is in this sack.
     pub(crate) fn take_all(&self, sack: &mut Sack<M>) -> Vec<M> {
-        if self.home().waiting() == 0 && self.home().is_behind(Behind::Nothing) {
+        if self.home().waiting() == 0 && self.attic().is_behind(Behind::Nothing) {
             return Vec::new();
         }
         let all = self.withdraw(sack, false);
-        self.home().deliver(all.len() as u32);
+        self.house().deliver(all.len() as u32);
         all
     }
 
     fn withdraw(&self, sack: &mut Sack<M>, close: bool) -> Vec<M> {
         self.take_over(sack);
-        let mut all: Vec<M> = sack.take_all(self.home().release()).collect();
+        let mut all: Vec<M> = sack.take_all(self.house().release()).collect();
         let mut gate = self.gate.lock();
         if close {
-            self.home().set_door(Door::Closed);
+            self.set_door(Door::Closed);
         }
         if let Some(queue) = gate.known_queue() {
             all.extend(queue.drain());
         }
         gate.tell_of_room();
-        if self.home().is_behind(Behind::Some) {
-            self.home().set_behind(Behind::Nothing);
+        if self.attic().is_behind(Behind::Some) {
+            self.set_behind(Behind::Nothing);
         }
         self.home().set_ready(false);
         all
@@ -271,9 +283,9 @@ impl<M: Item> Mailbox<M> {
         if items.is_empty() {
             return false;
         }
-        self.home().take_back(items.len() as u32);
+        self.house().take_back(items.len() as u32);
         self.shelve(items, sack);
-        if self.home().is_behind(Behind::All) {
+        if self.attic().is_behind(Behind::All) {
             return self.gate.lock().queue(self.bound).set_ready();
         }
         !self.home().set_ready(true)
@@ -282,7 +294,7 @@ impl<M: Item> Mailbox<M> {
     /// Lays these items and all that is in this sack behind the gate: the mail of one who is not to read for a while is in
     /// nobody's way there.
     pub(crate) fn shelve(&self, items: Vec<M>, sack: &mut Sack<M>) {
-        let own: Vec<M> = sack.take_all(self.home().release()).collect();
+        let own: Vec<M> = sack.take_all(self.house().release()).collect();
         if own.is_empty() && items.is_empty() {
             return;
         }
@@ -296,13 +308,12 @@ impl<M: Item> Mailbox<M> {
 
     /// Others say that the box was idle and has mail now. Whether it must be listed for that: it may have been since.
     pub(crate) fn is_announced(&self) -> bool {
-        self.home().is_behind(Behind::All) || !self.home().set_ready(true)
+        self.attic().is_behind(Behind::All) || !self.home().set_ready(true)
     }
 
     /// Lets nothing in any more. What is left comes back, what was in this sack, too: dead letters.
     #[must_use = "what is left in the box must be accounted for"]
     pub(crate) fn close(&self, sack: &mut Sack<M>) -> Vec<M> {
-        self.home().set_plain(0);
         let left = self.withdraw(sack, true);
         if !left.is_empty() {
             self.gate.lock().counts(self.bound).returned += left.len() as u64;
@@ -313,7 +324,7 @@ impl<M: Item> Mailbox<M> {
     /// Its process goes away for a while: what waits goes behind the gate, out of this sack, and what comes in, too.
     pub(crate) fn leave(&self, sack: &mut Sack<M>) {
         self.shelve(Vec::new(), sack);
-        self.home().set_plain(0);
+        let _gate = self.gate.lock();
         self.set_door(Door::Away);
     }
 
@@ -325,26 +336,36 @@ impl<M: Item> Mailbox<M> {
     /// Its process is there, and reads. It is to be listed if anything waits.
     pub(crate) fn open(&self) {
         self.unlist();
+        let _gate = self.gate.lock();
         self.set_door(Door::Open);
-        if !self.home().is_behind(Behind::All) {
-            self.home().set_plain(self.bound.get());
-        }
     }
 
+    /// Says who is let in, under the lock of the gate.
     fn set_door(&self, door: Door) {
-        let _gate = self.gate.lock();
-        self.home().set_door(door);
+        self.attic().set_door(door);
+        self.mind_plain();
+    }
+
+    /// Says what is behind the gate, under its lock.
+    fn set_behind(&self, behind: Behind) {
+        self.attic().set_behind(behind);
+        self.mind_plain();
+    }
+
+    fn mind_plain(&self) {
+        let is_plain = self.attic().is_door(Door::Open) && self.attic().is_behind(Behind::Nothing);
+        self.home().set_plain(if is_plain { self.bound.get() } else { 0 });
     }
 
     /// How long a thread may wait for room here.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        if self.home().is_behind(Behind::All) { Some(self.gate.lock().patience()?.time) } else { None }
+        if self.attic().is_behind(Behind::All) { Some(self.gate.lock().patience()?.time) } else { None }
     }
 
     /// Waits until something was taken out or the box was closed; `false` when the time is up. Not for ticks.
     pub(crate) fn wait_for_room(&self, until: Instant) -> bool {
         let is_full = |gate: &mut Gate<M>| {
-            !self.home().is_door(Door::Closed) && gate.known_queue().is_some_and(|queue| queue.is_full(0))
+            !self.attic().is_door(Door::Closed) && gate.known_queue().is_some_and(|queue| queue.is_full(0))
         };
         let (mut gate, mut late) = (self.gate.lock(), false);
         if let Some(patience) = gate.patience().cloned() {
@@ -364,7 +385,7 @@ impl<M: Item> Mailbox<M> {
     pub(crate) fn count(&self) -> MailCount {
         let mut gate = self.gate.lock();
         let behind = gate.known_queue().map_or(0, |queue| queue.len());
-        gate.known_counts().count(self.home(), self.home().waiting() as usize + behind)
+        gate.known_counts().count(self.house(), self.home().waiting() as usize + behind)
     }
 }
 

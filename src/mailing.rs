@@ -59,7 +59,7 @@ impl Scope {
     /// Has the mailman of a process of any head look at it, for something else than mail.
     pub(crate) fn wake(&self, record: &Record) {
         if Arc::ptr_eq(&record.link, &self.link) {
-            self.list_ready(record.mailbox.home().lane(), record.party);
+            self.list_ready(record.mailbox.home().lane(), record.party());
         } else {
             record.announce();
         }

@@ -53,6 +53,16 @@ impl Party {
     /// Nobody: what comes from outside.
     pub(crate) const NOBODY: Self = Self { slot: u32::MAX, tenancy: 0 };
 
+    /// Of one who has this slot.
+    pub(crate) const fn new(slot: u32, tenancy: u32) -> Self {
+        Self { slot, tenancy }
+    }
+
+    /// How many have had the slot before.
+    pub(crate) const fn tenancy(self) -> u32 {
+        self.tenancy
+    }
+
     /// As one word.
     #[inline(always)]
     pub(crate) const fn to_bits(self) -> u64 {

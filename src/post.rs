@@ -1,198 +1,20 @@
 //! The address book of the application: names to addresses, over all heads.
 
-use crate::cause::Cause;
-use crate::event::Inbox;
+mod record;
+
+pub(crate) use record::{Fate, Record};
+
 use crate::fold::folded_hash;
-use crate::incidents::Incidents;
-use crate::link::Link;
-use crate::mail::Mail;
-use crate::mailbox::{Home, MailCount, Mailbox};
-use crate::party::{Party, Resident};
+use crate::mailbox::{Attic, MailCount};
+use crate::party::Party;
 use crate::run_level::RunLevel;
 use bevy_ecs::entity::Entity;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use once_cell::race::OnceBox;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI8, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-
-/// What the whole application may know of one process: everything here is shared between threads. What every mail touches is
-/// not here, but at the home of its mailbox.
-#[derive(Debug)]
-pub(crate) struct Record {
-    /// Its number in every mail, and where its home is.
-    pub(crate) party: Party,
-    level: AtomicI8,
-    fate: AtomicU8,
-    /// Of [`BORN`] and [`UNBOUND`].
-    marks: AtomicU8,
-    /// The head it lives on.
-    pub(crate) link: Arc<Link>,
-    pub(crate) mailbox: Mailbox<Mail>,
-    /// Index of its type on that head.
-    pub(crate) kind: u32,
-    /// Births go by rising rank, deaths by falling: see [`Depends`](crate::lifecycle::Depends).
-    pub(crate) rank: AtomicU32,
-    /// Order of birth over the whole application.
-    pub(crate) birth: u64,
-    pub(crate) name: Box<str>,
-    annex: OnceBox<Annex>,
-}
-
-/// What is not known of most processes.
-#[derive(Debug, Default)]
-struct Annex {
-    incidents: OnceBox<Incidents>,
-    /// Why it dies or has died.
-    cause: Mutex<Option<Arc<Cause>>>,
-}
-
-/// It has been born before.
-const BORN: u8 = 1;
-/// An orderly end of the application does not end it.
-const UNBOUND: u8 = 2;
-
-/// What becomes of a process when its death has run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Fate {
-    /// It is gone, and its name is free.
-    End = 0,
-    /// It stays where it is, until somebody starts it.
-    Rest = 1,
-    /// It is born again.
-    Restart = 2,
-}
-
-impl Record {
-    /// Of one who has got this slot of the head, with a mailbox there.
-    pub(crate) fn new(
-        name: Box<str>,
-        party: Party,
-        link: Arc<Link>,
-        kind: u32,
-        birth: u64,
-        bound: bool,
-        mailbox: Mailbox<Mail>,
-    ) -> Self {
-        Self {
-            name,
-            link,
-            kind,
-            birth,
-            party,
-            mailbox,
-            annex: OnceBox::new(),
-            rank: AtomicU32::new(0),
-            level: AtomicI8::new(RunLevel::Unset.into()),
-            fate: AtomicU8::new(Fate::Rest as u8),
-            marks: AtomicU8::new(if bound { 0 } else { UNBOUND }),
-        }
-    }
-
-    /// The process in the World of its head.
-    pub(crate) fn entity(&self) -> Entity {
-        self.mailbox.home().entity()
-    }
-
-    /// Tells its head that something waits for its mailman.
-    pub(crate) fn announce(&self) {
-        self.link.announce(self.entity());
-    }
-
-    /// Whether an orderly end of the application ends it, too.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.marks.load(Relaxed) & UNBOUND == 0
-    }
-
-    /// Notes a birth. Whether it has been born before.
-    pub(crate) fn note_birth(&self) -> bool {
-        self.marks.fetch_or(BORN, Relaxed) & BORN != 0
-    }
-
-    fn annex(&self) -> &Annex {
-        self.annex.get_or_init(Box::default)
-    }
-
-    /// What has happened to it, to be written down.
-    pub(crate) fn incidents(&self) -> &Incidents {
-        self.annex().incidents.get_or_init(Box::default)
-    }
-
-    /// What has happened to it, if anything has.
-    pub(crate) fn known_incidents(&self) -> Option<&Incidents> {
-        self.annex.get()?.incidents.get()
-    }
-
-    /// Where its events wait.
-    pub(crate) fn inbox(&self) -> &Inbox {
-        self.add_errand();
-        self.incidents().inbox.get_or_init(Inbox::default)
-    }
-
-    /// Has its mailman look, at each visit from now on, at what else than mail may wait: events, threads, routes.
-    pub(crate) fn add_errand(&self) {
-        self.mailbox.home().add_errand();
-        self.link.add_errand();
-    }
-
-    /// Where its events wait, if it has ever had one.
-    #[inline]
-    pub(crate) fn known_inbox(&self) -> Option<&Inbox> {
-        self.known_incidents()?.inbox.get()
-    }
-
-    /// One of its counters.
-    pub(crate) fn tally(&self, counter: impl Fn(&Incidents) -> &AtomicU32) -> u64 {
-        self.known_incidents().map_or(0, |incidents| counter(incidents).load(Relaxed).into())
-    }
-
-    /// Why it dies or has died.
-    pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
-        self.annex.get()?.cause.lock().clone()
-    }
-
-    /// Keeps the first cause of its end.
-    pub(crate) fn ends_by(&self, cause: Arc<Cause>) {
-        self.annex().cause.lock().get_or_insert(cause);
-    }
-
-    /// It is born again: what ended its last life is over.
-    pub(crate) fn forget_cause(&self) {
-        if let Some(annex) = self.annex.get() {
-            *annex.cause.lock() = None;
-        }
-    }
-
-    pub(crate) fn fate(&self) -> Fate {
-        match self.fate.load(Relaxed) {
-            1 => Fate::Rest,
-            2 => Fate::Restart,
-            _ => Fate::End,
-        }
-    }
-
-    pub(crate) fn set_fate(&self, fate: Fate) {
-        self.fate.store(fate as u8, Relaxed);
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        self.link.slots.free(self.party, self.mailbox.home_ref());
-    }
-}
-
-impl Resident for Record {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn birth(&self) -> u64 {
-        self.birth
-    }
-}
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A resolved handle to a process: sending to it needs no look-up and no World. Cheap to clone; it may outlive the
 /// process, and then every use says so.
@@ -203,7 +25,7 @@ impl Address {
     /// The handle to a new process, which can be found by its number from now on.
     fn new(record: Record) -> Self {
         let record = Arc::new(record);
-        record.party.settle(record.clone());
+        record.party().settle(record.clone());
         record.into()
     }
 
@@ -214,8 +36,8 @@ impl Address {
     }
 
     /// What its head keeps of the process and of its mailbox.
-    pub(crate) fn home(&self) -> &Home {
-        self.0.mailbox.home()
+    pub(crate) fn attic(&self) -> &Attic {
+        self.0.mailbox.attic()
     }
 
     /// The name of the process, as written when it was added.
@@ -239,17 +61,17 @@ impl Address {
     /// The level the process is at now.
     #[must_use]
     pub fn run_level(&self) -> RunLevel {
-        RunLevel::try_from(self.0.level.load(Relaxed)).unwrap_or(RunLevel::Unset)
+        self.0.level()
     }
 
     pub(crate) fn set_run_level(&self, level: RunLevel) {
-        self.0.level.store(level.into(), Relaxed);
+        self.0.set_level(level);
     }
 }
 
 impl From<Arc<Record>> for Address {
     fn from(record: Arc<Record>) -> Self {
-        let party = record.party;
+        let party = record.party();
         Self(record, party)
     }
 }
@@ -364,7 +186,9 @@ impl fmt::Debug for Post {
 #[cfg(not(loom_model))]
 pub(crate) mod tests {
     use super::*;
-    use crate::mailbox::{Order, Overflow};
+    use crate::cause::Cause;
+    use crate::link::Link;
+    use crate::mailbox::{Mailbox, Order, Overflow};
     use std::num::NonZeroU32;
 
     /// A process that nobody finds by its name.
@@ -380,7 +204,7 @@ pub(crate) mod tests {
     fn record(name: &'static str, birth: u64) -> Record {
         let link = Arc::new(Link::new(0, "main"));
         let (party, home) = link.slots.claim();
-        home.set_entity(Entity::PLACEHOLDER);
+        home.attic().set_entity(Entity::PLACEHOLDER);
         let mailbox = Mailbox::new(home, NonZeroU32::MAX, Overflow::Reject, Order::Fifo);
         Record::new(name.into(), party, link, 0, birth, true, mailbox)
     }

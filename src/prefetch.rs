@@ -10,8 +10,13 @@ const LINE: usize = 64;
 /// one behind the end of all as well.
 #[inline(always)]
 pub(crate) fn prefetch<T>(place: *const T) {
+    let place = place.cast::<u8>();
     for line in 0..size_of::<T>().div_ceil(LINE) {
-        fetch(place.cast::<u8>().wrapping_add(line * LINE));
+        fetch(place.wrapping_add(line * LINE));
+    }
+    // It may end on one more line than it would if it began on one.
+    if const { align_of::<T>() < LINE && size_of::<T>() > align_of::<T>() } {
+        fetch(place.wrapping_add(size_of::<T>() - 1));
     }
 }
 

@@ -194,7 +194,7 @@ impl Vitals {
     pub(crate) fn new(address: Address, lane: u32, since: u64) -> Self {
         let flags = Flags::OVER.and(Flags::ABSENT);
         let (filters, private) = (Filters::default(), Private::default());
-        address.home().set_since(since);
+        address.0.set_since(since);
         Self { address, lane, flags, filters, private }
     }
 }

@@ -19,7 +19,7 @@ use crate::id::{Ids, SenderIds};
 use crate::key::{GroupKey, GroupOptions};
 use crate::link::{Call, Holder, Link};
 use crate::mail::{Delivery, Mail};
-use crate::mailbox::{Bag, Depot, Home, HomeRef};
+use crate::mailbox::{Attic, Bag, Depot, HomeRef, Homes};
 use crate::party::Party;
 use crate::post::Fate;
 use crate::prefetch::Stride;
@@ -384,7 +384,7 @@ impl Scope {
     /// How often a process has lived.
     pub(crate) fn lives(&self, vitals: &Vitals) -> u64 {
         let runs = if vitals.flags.has(Flags::OVER) { 0 } else { self.lane(vitals).runs };
-        vitals.address.home().lives_offset().wrapping_add(runs)
+        vitals.address.attic().lives_offset().wrapping_add(runs)
     }
 
     /// Whether a process has joined its group so late that this tick was due by then.
@@ -404,16 +404,16 @@ impl Scope {
         self.bag(lane).ready.push(party.slot());
     }
 
-    /// Looks at the home of a slot of this head.
+    /// Looks at what this head keeps of its mailboxes.
     #[inline(always)]
-    pub(crate) fn at_home<R>(&self, slot: u32, look: impl FnOnce(&Home) -> R) -> Option<R> {
-        self.depot.borrow().home(slot).map(look)
+    pub(crate) fn at_homes<R>(&self, look: impl FnOnce(Homes<'_>) -> R) -> R {
+        look(self.depot.borrow().homes())
     }
 
     /// Whether anything else than mail has ever waited for the mailman of this one.
     #[inline(always)]
     pub(crate) fn has_errands(&self, party: Party) -> bool {
-        self.link.has_errands() && self.at_home(party.slot(), Home::has_errands) == Some(true)
+        self.link.has_errands() && self.at_homes(|homes| homes.attic(party.slot()).is_some_and(Attic::has_errands))
     }
 
     /// A slot for a new process of this head.

@@ -1,6 +1,6 @@
 //! What went through a mailbox, for any thread to read.
 
-use super::home::Home;
+use super::home::House;
 
 /// Which mail was lost so that a box could keep its bound.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +34,7 @@ pub struct MailCount {
     pub high_water: usize,
 }
 
-/// What is seldom counted, under the lock of the gate; the rest is in [`Home`].
+/// What is seldom counted, under the lock of the gate; the rest is in the [`House`].
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
     pub(super) refused: u64,
@@ -44,9 +44,9 @@ pub(super) struct Counts {
 
 impl Counts {
     /// All of them, with those of the home, where so many wait.
-    pub(super) fn count(self, home: &Home, waiting: usize) -> MailCount {
+    pub(super) fn count(self, house: House<'_>, waiting: usize) -> MailCount {
         let Self { refused, dropped, returned } = self;
-        let delivered = home.delivered();
+        let delivered = house.delivered();
         MailCount {
             // There is nowhere else to go: it need not be counted on the way in.
             received: delivered + dropped + returned + waiting as u64,
@@ -55,7 +55,7 @@ impl Counts {
             dropped,
             returned,
             waiting,
-            high_water: home.high_water() as usize,
+            high_water: house.home.high_water() as usize,
         }
     }
 }

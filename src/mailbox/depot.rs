@@ -1,7 +1,8 @@
 //! What a head has for the mailboxes of its processes: their homes by slot, and the bags of its lanes.
 
 use super::Item;
-use super::home::{Door, Home, HomeRef, Page};
+use super::attic::{Attic, Door};
+use super::home::{Home, HomeRef, House, Page};
 use super::sack::{Bag, Chain, Sack};
 use crate::party::PAGE;
 use crate::prefetch::{Stride, prefetch};
@@ -39,7 +40,13 @@ impl<M> Depot<M> {
     /// The home of a slot, if it is this head's.
     #[inline(always)]
     pub(crate) fn home(&self, slot: u32) -> Option<&Home> {
-        find(&self.pages, slot)
+        self.homes().get(slot)
+    }
+
+    /// All homes.
+    #[inline(always)]
+    pub(crate) fn homes(&self) -> Homes<'_> {
+        Homes(&self.pages)
     }
 
     /// Mail for this slot is being written. When one neighbour after the other writes to his own, who is written to next is
@@ -47,27 +54,44 @@ impl<M> Depot<M> {
     #[inline(always)]
     pub(crate) fn foresee(&mut self, slot: u32) {
         let next = self.recipients.foresee(slot as usize, AHEAD);
-        if let Some(home) = next.and_then(|slot| find(&self.pages, slot as u32)) {
+        if let Some(home) = next.and_then(|slot| self.home(slot as u32)) {
             prefetch(home);
         }
     }
 }
 
-#[inline(always)]
-fn find(pages: &[Option<Arc<Page>>], slot: u32) -> Option<&Home> {
-    Some(pages.get(slot as usize / PAGE)?.as_ref()?.home(slot))
+/// All homes of a head, by slot.
+#[derive(Clone, Copy)]
+pub(crate) struct Homes<'a>(&'a [Option<Arc<Page>>]);
+
+impl<'a> Homes<'a> {
+    #[inline(always)]
+    pub(crate) fn get(self, slot: u32) -> Option<&'a Home> {
+        Some(self.0.get(slot as usize / PAGE)?.as_ref()?.home(slot))
+    }
+
+    /// What is kept beside it.
+    pub(crate) fn attic(self, slot: u32) -> Option<&'a Attic> {
+        self.house(slot).map(|house| house.attic)
+    }
+
+    fn house(self, slot: u32) -> Option<House<'a>> {
+        Some(self.0.get(slot as usize / PAGE)?.as_ref()?.house(slot))
+    }
 }
 
 impl<M: Item> Depot<M> {
     /// Lays back what was taken from the box of a slot into this sack, or else what the box still has there; before what has
     /// come in since. Then it is on its list again.
     pub(crate) fn put_back(&mut self, slot: u32, taken: Option<Chain>, sack: &mut Sack<M>) {
-        let Some(home) = find(&self.pages, slot).filter(|home| !home.is_door(Door::Closed)) else { return };
-        let bag = &mut self.bags[home.lane() as usize];
-        let older = taken.inspect(|chain| home.take_back(chain.count)).unwrap_or_else(|| home.release());
-        let newer: Vec<M> = bag.sack.take_all(home.release()).collect();
-        sack.take_all(older).chain(newer).for_each(|item| home.place(item, &mut bag.sack));
-        home.set_ready(true);
+        let Some(house) = Homes(&self.pages).house(slot).filter(|house| !house.attic.is_door(Door::Closed)) else {
+            return;
+        };
+        let bag = &mut self.bags[house.home.lane() as usize];
+        let older = taken.inspect(|chain| house.take_back(chain.count)).unwrap_or_else(|| house.release());
+        let newer: Vec<M> = bag.sack.take_all(house.release()).collect();
+        sack.take_all(older).chain(newer).for_each(|item| house.place(item, &mut bag.sack));
+        house.home.set_ready(true);
         bag.ready.push(slot);
     }
 }
@@ -83,7 +107,7 @@ impl<M> Right<'_, M> {
     #[inline(always)]
     pub(super) fn reach(&mut self) -> Option<(&Home, &mut Bag<M>)> {
         let Depot { bags, pages, .. } = &mut *self.depot;
-        let home = find(pages, self.slot)?;
+        let home = Homes(pages).get(self.slot)?;
         Some((home, &mut bags[home.lane() as usize]))
     }
 }

@@ -1,170 +1,83 @@
-//! What every mail touches of its recipient, and what else its head alone writes: one cache line, in a table that the head reads
-//! by slot.
+//! What every mail touches of its recipient: half a cache line, in a table that the head reads by slot. With a million
+//! processes, each line less of memory is time.
 //!
 //! One thread at a time writes most of it, that of the head: loads and stores do, and no addition has to be atomic. Others
-//! look at how much there is and whether they are let in, and note what they have laid behind the gate.
+//! look at how much there is, and note that there is something behind the gate.
 
+use super::attic::{Attic, Behind, Door};
 use super::sack::{Chain, Sack};
 use super::{Item, Rank};
 use crate::party::PAGE;
-use crate::sync::AtomicU8;
-use bevy_ecs::entity::Entity;
 use std::array;
-use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 /// A chain through the bag of its lane, whose it is, and what was counted on the way.
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 pub(crate) struct Home {
-    /// While fewer than this wait, an ordinary parcel just goes to the end: the bound, or 0 where more has to be thought of.
+    /// While fewer than this wait, an ordinary parcel just goes to the end: the bound, or 0 where more has to be thought of. As
+    /// soon as something is behind the gate, that is so. Written by anybody, under the lock of the gate.
     plain: AtomicU32,
     first: AtomicU32,
     last: AtomicU32,
     waiting: AtomicU32,
-    /// How many of them are urgent: they come first.
-    urgent: AtomicU32,
-    /// On whose bag's list the box goes when it has mail.
+    /// On whose bag's list the box goes when it has mail; and [`READY`], [`URGENT`].
     lane: AtomicU32,
-    /// The process, in the World of its head.
-    entity: AtomicU64,
-    delivered: AtomicU64,
-    /// Lives so far, less the runs of its lane: wraps, so that it may be negative. Of one that is over, its lives.
-    lives_offset: AtomicU64,
-    /// While absent or just back: instant of the last life; of birth, before the first.
-    since: AtomicU64,
     high_water: AtomicU32,
-    /// What is behind the gate.
-    behind: AtomicU8,
-    /// Written by the head, under the lock of the gate.
-    door: AtomicU8,
-    /// On the list of boxes to be visited.
-    ready: AtomicBool,
-    /// Whether its mailman may have more to do than to hand over mail.
-    errands: AtomicBool,
+    /// Mail handed to the mailman since the attic was told of it.
+    delivered: AtomicU32,
+    /// Where in its table the process stood when its mailman looked last. Others may have moved it since.
+    row: AtomicU32,
 }
 
-/// What is behind the gate.
-#[derive(Clone, Copy)]
-pub(super) enum Behind {
-    /// Nothing that the head has not seen.
-    Nothing = 0,
-    /// What has come in since the head looked, or was laid there by it.
-    Some = 1,
-    /// The whole queue, always.
-    All = 2,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Door {
-    /// Its process reads.
-    Open = 0,
-    /// Its process is yet to be born, or to be born again: what comes in waits behind the gate, where it is in nobody's way.
-    Away = 1,
-    /// Nothing is let in any more.
-    Closed = 2,
-}
+/// The box is on the list of those to be visited.
+const READY: u32 = 1;
+/// Urgent ones are among those that wait.
+const URGENT: u32 = 2;
+/// A lane is above these.
+const MARKS: u32 = 2;
 
 impl Home {
     fn vacant() -> Self {
-        let [plain, first, last, waiting, urgent, lane, high_water] = array::from_fn(|_| AtomicU32::new(0));
-        let [entity, delivered, lives_offset, since] = array::from_fn(|_| AtomicU64::new(0));
-        let [ready, errands] = array::from_fn(|_| AtomicBool::new(false));
-        let (behind, door) = (AtomicU8::new(Behind::Nothing as u8), AtomicU8::new(Door::Closed as u8));
-        Self {
-            plain,
-            first,
-            last,
-            waiting,
-            urgent,
-            lane,
-            entity,
-            delivered,
-            lives_offset,
-            since,
-            high_water,
-            behind,
-            door,
-            ready,
-            errands,
-        }
+        let [plain, first, last, waiting, lane, high_water, delivered, row] = array::from_fn(|_| AtomicU32::new(0));
+        Self { plain, first, last, waiting, lane, high_water, delivered, row }
     }
 
-    /// As of a process that is yet to be born.
-    pub(super) fn furnish(&self, behind: Behind) {
-        for number in [&self.plain, &self.waiting, &self.urgent, &self.lane, &self.high_water] {
-            number.store(0, Relaxed);
-        }
-        for number in [&self.delivered, &self.lives_offset, &self.since] {
-            number.store(0, Relaxed);
-        }
-        self.ready.store(false, Relaxed);
-        self.errands.store(false, Relaxed);
-        self.set_behind(behind);
-        self.set_door(Door::Away);
+    #[inline(always)]
+    pub(crate) fn row(&self) -> u32 {
+        self.row.load(Relaxed)
     }
 
-    pub(crate) fn entity(&self) -> Entity {
-        Entity::from_bits(self.entity.load(Relaxed))
-    }
-
-    pub(crate) fn set_entity(&self, entity: Entity) {
-        self.entity.store(entity.to_bits(), Relaxed);
+    pub(crate) fn set_row(&self, row: u32) {
+        self.row.store(row, Relaxed);
     }
 
     #[inline(always)]
     pub(crate) fn lane(&self) -> u32 {
-        self.lane.load(Relaxed)
+        self.lane.load(Relaxed) >> MARKS
     }
 
     /// Where its mail is read from now on, and where it was read.
     pub(crate) fn set_lane(&self, lane: u32) -> u32 {
-        self.lane.swap(lane, Relaxed)
+        let before = self.lane.load(Relaxed);
+        debug_assert!(lane <= u32::MAX >> MARKS);
+        self.lane.store(lane << MARKS | before & (READY | URGENT), Relaxed);
+        before >> MARKS
     }
 
-    pub(crate) fn lives_offset(&self) -> u64 {
-        self.lives_offset.load(Relaxed)
-    }
-
-    pub(crate) fn set_lives_offset(&self, offset: u64) {
-        self.lives_offset.store(offset, Relaxed);
-    }
-
-    pub(crate) fn since(&self) -> u64 {
-        self.since.load(Relaxed)
-    }
-
-    pub(crate) fn set_since(&self, instant: u64) {
-        self.since.store(instant, Relaxed);
-    }
-
-    /// From now on, its mailman has more to do than to hand over mail.
-    pub(crate) fn add_errand(&self) {
-        self.errands.store(true, Relaxed);
-    }
-
-    /// Whether anything else than mail has ever waited.
+    /// Sets or clears a mark; whether it was set.
     #[inline(always)]
-    pub(crate) fn has_errands(&self) -> bool {
-        self.errands.load(Relaxed)
+    fn mark(&self, mark: u32, set: bool) -> bool {
+        let before = self.lane.load(Relaxed);
+        self.lane.store(if set { before | mark } else { before & !mark }, Relaxed);
+        before & mark != 0
     }
 
+    /// Marks the box as listed, or as not listed; whether it was.
     #[inline(always)]
-    pub(super) fn is_behind(&self, what: Behind) -> bool {
-        self.behind.load(Relaxed) == what as u8
-    }
-
-    pub(super) fn set_behind(&self, what: Behind) {
-        self.behind.store(what as u8, Relaxed);
-    }
-
-    pub(super) fn is_door(&self, door: Door) -> bool {
-        self.door.load(Relaxed) == door as u8
-    }
-
-    pub(super) fn set_door(&self, door: Door) {
-        self.door.store(door as u8, Relaxed);
+    pub(super) fn set_ready(&self, ready: bool) -> bool {
+        self.mark(READY, ready)
     }
 
     #[inline(always)]
@@ -181,19 +94,6 @@ impl Home {
         self.waiting.load(Relaxed)
     }
 
-    /// How many wait that take room.
-    pub(super) fn taking_room(&self) -> u32 {
-        self.waiting().saturating_sub(self.urgent.load(Relaxed))
-    }
-
-    /// Marks the box as listed, or as not listed; whether it was.
-    #[inline(always)]
-    pub(super) fn set_ready(&self, ready: bool) -> bool {
-        let was = self.ready.load(Relaxed);
-        self.ready.store(ready, Relaxed);
-        was
-    }
-
     /// Hangs a filled slot behind what waits.
     #[inline(always)]
     pub(super) fn hang<M>(&self, at: u32, waiting: u32, sack: &mut Sack<M>) {
@@ -206,51 +106,32 @@ impl Home {
         self.waiting.store(waiting + 1, Relaxed);
     }
 
-    /// Puts an item where it belongs by its rank.
-    pub(super) fn place<M: Item>(&self, item: M, sack: &mut Sack<M>) {
-        let mut chain = self.chain();
-        if item.rank() == Rank::Urgent {
-            let urgent = self.urgent.load(Relaxed);
-            self.urgent.store(urgent + 1, Relaxed);
-            sack.insert(&mut chain, urgent, item);
-        } else {
-            sack.append(&mut chain, item);
-        }
+    fn chain(&self) -> Chain {
+        Chain { first: self.first.load(Relaxed), last: self.last.load(Relaxed), count: self.waiting() }
+    }
+
+    fn set_chain(&self, chain: Chain) {
         self.first.store(chain.first, Relaxed);
         self.last.store(chain.last, Relaxed);
         self.waiting.store(chain.count, Relaxed);
     }
 
-    fn chain(&self) -> Chain {
-        Chain { first: self.first.load(Relaxed), last: self.last.load(Relaxed), count: self.waiting() }
-    }
-
-    /// Lets go of all that waits: it stays in its sack.
+    /// Hands over all that waits, in order of delivery, if there is no more to it than that, and this is its lane. It stays in
+    /// the sack of the lane.
     #[inline(always)]
-    pub(super) fn release(&self) -> Chain {
-        let chain = self.chain();
-        self.waiting.store(0, Relaxed);
-        self.urgent.store(0, Relaxed);
-        chain
-    }
-}
-
-impl Home {
-    /// Hands over all that waits, in order of delivery, if there is no more to it than that. It stays in the sack of its lane.
-    #[inline(always)]
-    pub(crate) fn take(&self, budget: u32) -> Option<Chain> {
-        let waiting = self.waiting();
-        if waiting > budget || !self.is_behind(Behind::Nothing) {
+    pub(crate) fn take(&self, lane: u32, budget: u32) -> Option<Chain> {
+        let (waiting, unmarked) = (self.waiting(), lane << MARKS);
+        let delivered = self.delivered.load(Relaxed).checked_add(waiting)?;
+        if waiting > budget || self.plain() == 0 || self.lane.load(Relaxed) & !READY != unmarked {
             return None;
         }
-        self.set_ready(false);
-        self.deliver(waiting);
-        Some(self.release())
+        self.lane.store(unmarked, Relaxed);
+        self.delivered.store(delivered, Relaxed);
+        let chain = self.chain();
+        self.waiting.store(0, Relaxed);
+        Some(chain)
     }
-}
 
-/// What is counted for every mail, by one thread at a time; the rest is in [`Counts`](super::counts::Counts).
-impl Home {
     /// So many wait now, wherever.
     #[inline(always)]
     pub(super) fn rise(&self, waiting: u32) {
@@ -259,37 +140,112 @@ impl Home {
         }
     }
 
-    /// So many were handed to the mailman.
-    #[inline(always)]
-    pub(super) fn deliver(&self, mails: u32) {
-        self.delivered.store(self.delivered() + u64::from(mails), Relaxed);
-    }
-
-    /// So many of them came back from it.
-    pub(super) fn take_back(&self, mails: u32) {
-        self.delivered.store(self.delivered() - u64::from(mails), Relaxed);
-    }
-
-    pub(super) fn delivered(&self) -> u64 {
-        self.delivered.load(Relaxed)
-    }
-
     pub(super) fn high_water(&self) -> u32 {
         self.high_water.load(Relaxed)
     }
 }
 
-/// The homes of neighbouring slots. One head has all of a page, so that no two ever write to one cache line.
-pub(crate) struct Page([Home; PAGE]);
+/// All that the head keeps of one mailbox.
+#[derive(Clone, Copy)]
+pub(super) struct House<'a> {
+    pub(super) home: &'a Home,
+    pub(super) attic: &'a Attic,
+}
+
+impl House<'_> {
+    /// As of a process that is yet to be born.
+    pub(super) fn furnish(self, behind: Behind) {
+        let Home { plain, waiting, lane, high_water, delivered, row, .. } = self.home;
+        for number in [plain, waiting, lane, high_water, delivered, row] {
+            number.store(0, Relaxed);
+        }
+        self.attic.furnish(behind);
+    }
+
+    /// Whether the head reaches what waits without the gate.
+    pub(super) fn is_at_home(self) -> bool {
+        !self.attic.is_behind(Behind::All) && !self.attic.is_door(Door::Away)
+    }
+
+    /// How many wait that take room.
+    pub(super) fn taking_room(self) -> u32 {
+        self.home.waiting().saturating_sub(self.attic.urgent())
+    }
+
+    /// Puts an item where it belongs by its rank.
+    pub(super) fn place<M: Item>(self, item: M, sack: &mut Sack<M>) {
+        let mut chain = self.home.chain();
+        if item.rank() == Rank::Urgent {
+            let urgent = self.attic.urgent();
+            self.attic.set_urgent(urgent + 1);
+            self.home.mark(URGENT, true);
+            sack.insert(&mut chain, urgent, item);
+        } else {
+            sack.append(&mut chain, item);
+        }
+        self.home.set_chain(chain);
+    }
+
+    /// Lets go of all that waits: it stays in its sack.
+    pub(super) fn release(self) -> Chain {
+        self.attic.set_urgent(0);
+        self.home.mark(URGENT, false);
+        let chain = self.home.chain();
+        self.home.waiting.store(0, Relaxed);
+        chain
+    }
+
+    /// So many were handed to the mailman.
+    pub(super) fn deliver(self, mails: u32) {
+        match self.home.delivered.load(Relaxed).checked_add(mails) {
+            Some(delivered) => self.home.delivered.store(delivered, Relaxed),
+            None => self.set_delivered(self.delivered() + u64::from(mails)),
+        }
+    }
+
+    /// So many of them came back from it.
+    pub(super) fn take_back(self, mails: u32) {
+        match self.home.delivered.load(Relaxed).checked_sub(mails) {
+            Some(delivered) => self.home.delivered.store(delivered, Relaxed),
+            None => self.set_delivered(self.delivered() - u64::from(mails)),
+        }
+    }
+
+    /// So many in all were handed to the mailman.
+    pub(super) fn delivered(self) -> u64 {
+        self.attic.delivered() + u64::from(self.home.delivered.load(Relaxed))
+    }
+
+    /// Tells the attic. Who counts in this very moment, once in four billion mails, sees some twice.
+    fn set_delivered(self, mails: u64) {
+        self.attic.set_delivered(mails);
+        self.home.delivered.store(0, Relaxed);
+    }
+}
+
+/// The homes of neighbouring slots, and what is kept beside. One head has all of a page, so that no two ever write to one cache
+/// line.
+pub(crate) struct Page {
+    homes: [Home; PAGE],
+    attics: [Attic; PAGE],
+}
 
 impl Page {
     pub(crate) fn vacant() -> Self {
-        Self(array::from_fn(|_| Home::vacant()))
+        Self { homes: array::from_fn(|_| Home::vacant()), attics: array::from_fn(|_| Attic::vacant()) }
     }
 
     #[inline(always)]
     pub(super) fn home(&self, slot: u32) -> &Home {
-        &self.0[slot as usize % PAGE]
+        &self.homes[slot as usize % PAGE]
+    }
+
+    pub(super) fn attic(&self, slot: u32) -> &Attic {
+        &self.attics[slot as usize % PAGE]
+    }
+
+    pub(super) fn house(&self, slot: u32) -> House<'_> {
+        House { home: self.home(slot), attic: self.attic(slot) }
     }
 }
 
@@ -305,12 +261,9 @@ impl HomeRef {
     pub(crate) fn new(page: Arc<Page>, slot: u32) -> Self {
         Self { page, slot }
     }
-}
 
-impl Deref for HomeRef {
-    type Target = Home;
-
-    fn deref(&self) -> &Home {
-        self.page.home(self.slot)
+    /// What is kept beside it.
+    pub(crate) fn attic(&self) -> &Attic {
+        self.page.attic(self.slot)
     }
 }

@@ -67,7 +67,7 @@ fn push(
 impl<M: Item> Mailbox<M> {
     /// As a round does it.
     pub(super) fn take(&self, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
-        self.home().take(budget).map_or_else(|| self.take_due(sack, budget, |_| true), |chain| (chain, false))
+        self.home().take(0, budget).map_or_else(|| self.take_due(sack, budget, |_| true), |chain| (chain, false))
     }
 }
 

@@ -132,7 +132,7 @@ fn processes(head: &mut Runner) -> Vec<(u64, ProcessReport)> {
     let living: Vec<_> = query
         .iter(&head.world)
         .filter(|vitals| !vitals.flags.has(Flags::OVER) || vitals.address.0.fate() != Fate::End)
-        .map(|v| (v.address.clone(), v.lane, v.address.home().lives_offset(), v.flags.has(Flags::OVER)))
+        .map(|v| (v.address.clone(), v.lane, v.address.attic().lives_offset(), v.flags.has(Flags::OVER)))
         .collect();
     let scope = scope::of(&mut head.world);
     let lanes = scope.lanes.borrow();

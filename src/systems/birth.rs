@@ -366,6 +366,6 @@ fn mailbox_of(slot: &EntityMut<'_>, scope: &Scope) -> Result<(Party, Mailbox<Mai
     let overflow = slot.get::<Overflow>().copied().unwrap_or_default();
     let order = slot.get::<Order>().copied().unwrap_or_default();
     let (party, home) = scope.claim_slot();
-    home.set_entity(slot.id());
+    home.attic().set_entity(slot.id());
     Ok((party, Mailbox::new(home, size, overflow, order)))
 }

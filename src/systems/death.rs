@@ -96,7 +96,7 @@ fn leave_group(cx: &mut RawContext<'_>) {
         inbox.clear();
     }
     let lives = scope.lives(vitals);
-    vitals.address.home().set_lives_offset(lives);
+    vitals.address.attic().set_lives_offset(lives);
     vitals.flags.clear(Flags::FRESH.and(Flags::BACK).and(Flags::DYING));
     scope.flag(vitals, Flags::OVER.and(Flags::ABSENT));
     scope.joined.borrow_mut().remove(&entity);

@@ -96,9 +96,9 @@ fn take_place(vitals: &mut Vitals, scope: &Scope) {
     }
     vitals.flags.clear(Flags::OVER);
     scope.flag(vitals, flags);
-    let home = vitals.address.home();
-    home.set_since(now);
-    home.set_lives_offset(home.lives_offset().wrapping_sub(runs));
+    let attic = vitals.address.attic();
+    vitals.address.0.set_since(now);
+    attic.set_lives_offset(attic.lives_offset().wrapping_sub(runs));
 }
 
 fn be_born(actor: &mut Actor<'_>, prepared: Option<Outcome>) {

@@ -60,11 +60,20 @@ impl<P: Process> LivesOf<P> {
         true
     }
 
+    /// All tables of the lane, in the list for them.
+    #[inline(always)]
+    fn tables<'a>(&mut self, world: &'a mut World) -> Vec<Rows<'a, P>> {
+        let mut tables = recycle(std::mem::take(&mut self.tables));
+        let rows = self.rows.query_mut(world).contiguous_iter_inner();
+        tables.extend(rows.expect("all components are in tables").map(Rows::of));
+        tables
+    }
+
     #[inline(never)]
     fn run_all(&mut self, world: &mut World, scope: &Scope) {
         let mut watch = Watch::start(self.lane, scope);
         if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
-            let has_mail = self.desk.locate(world.entities(), self.lane, scope);
+            let has_mail = self.desk.collect(self.lane, scope);
             let find = |entity, visit: &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)| {
                 let Ok(row) = self.rows.get_mut(world, entity) else { return false };
                 Rows::with(row, |row| visit(&mut AnyProcess::new(&mut row.processes[0]), &mut row.vitals[0]));
@@ -77,12 +86,12 @@ impl<P: Process> LivesOf<P> {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            let has_mail = self.desk.locate(world.entities(), self.lane, scope);
-            let mut tables = recycle(std::mem::take(&mut self.tables));
-            let rows = self.rows.query_mut(world).contiguous_iter_inner();
-            tables.extend(rows.expect("all components are in tables").map(Rows::of));
-            if has_mail {
-                self.desk.deliver(tables.iter_mut().map(Rows::erase), scope);
+            let has_mail = self.desk.collect(self.lane, scope);
+            let mut tables = self.tables(world);
+            while has_mail && !self.desk.deliver(tables.iter_mut().map(Rows::erase), scope) {
+                self.tables = recycle(tables);
+                self.desk.locate(world.entities(), scope);
+                tables = self.tables(world);
             }
             for table in &mut tables {
                 watch.lives += live(table, &mut self.fork, scope, watch.manner);

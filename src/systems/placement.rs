@@ -203,10 +203,10 @@ fn regroup(world: &mut World, entity: Entity) {
     let (old, new) = (scope.mark(from), scope.mark(to));
     with_vitals(world, entity, |vitals, scope| {
         if !vitals.flags.has(Flags::ABSENT) {
-            vitals.address.home().set_since(left.last);
+            vitals.address.0.set_since(left.last);
         }
-        let home = vitals.address.home();
-        home.set_lives_offset(home.lives_offset().wrapping_add(left.runs).wrapping_sub(runs));
+        let attic = vitals.address.attic();
+        attic.set_lives_offset(attic.lives_offset().wrapping_add(left.runs).wrapping_sub(runs));
         vitals.lane = to;
         vitals.flags.clear(Flags::BACK);
         scope.flag(vitals, Flags::FRESH.and(Flags::ABSENT));

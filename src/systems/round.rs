@@ -3,7 +3,7 @@
 
 use crate::erased::{AnyProcess, RawContext};
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Home, Sack};
+use crate::mailbox::{Attic, Chain, Home, Sack};
 use crate::prefetch::prefetch;
 use crate::process::{Flags, Vitals};
 use crate::scope::Scope;
@@ -30,14 +30,21 @@ pub(crate) struct Desk {
     whom: Vec<u32>,
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
+    /// The visits of this round, and what is left of longer ones.
     visits: Vec<Visit>,
+    /// How many visits there are, and how many of them are made.
+    planned: usize,
+    made: usize,
     /// Whether what was in the box is known of each visit.
     all_taken: bool,
+    /// Whether the rows of the visits are looked up: else they are those of the last visits before.
+    is_sure: bool,
     /// The tables of a round. Empty between rounds, but for its memory.
     tables: Vec<AnyRows<'static>>,
 }
 
 /// What was in one mailbox when the round began.
+#[derive(Clone, Copy, Default)]
 struct Visit {
     slot: u32,
     /// Where in its table it stands.
@@ -85,59 +92,84 @@ impl Desk {
     #[inline(never)]
     pub(crate) fn deliver_to(&mut self, mut process: AnyProcess<'_>, vitals: &mut Vitals, scope: &Scope) {
         self.whom.clear();
-        let taken = scope.at_home(vitals.address.party().slot(), |home| take(home, scope)).flatten();
+        let slot = vitals.address.party().slot();
+        let taken = scope.at_homes(|homes| homes.get(slot).and_then(|home| take(home, vitals.lane, scope)));
         let taken = taken.or_else(|| take_more(&mut self.sack, vitals, scope));
         Round::after_taking(&mut self.sack, scope).read(taken, &mut process, vitals);
         self.sack.reset();
     }
 
-    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes, and looks up where they
-    /// stand. One who has moved to another lane has been listed anew there. Whether anybody has mail.
+    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes. One who has moved to
+    /// another lane has been listed anew there. Whether anybody has mail.
     #[inline(always)]
-    pub(crate) fn locate(&mut self, entities: &Entities, lane: u32, scope: &Scope) -> bool {
+    pub(crate) fn collect(&mut self, lane: u32, scope: &Scope) -> bool {
         !self.is_idle() && {
-            self.locate_all(entities, lane, scope);
+            self.collect_all(lane, scope);
             true
         }
     }
 
-    fn locate_all(&mut self, entities: &Entities, lane: u32, scope: &Scope) {
-        let depot = scope.depot.borrow();
-        self.visits.clear();
-        self.all_taken = true;
-        let whom = &self.whom;
-        self.visits.extend(whom.iter().enumerate().filter_map(|(at, &slot)| {
-            if let Some(home) = whom.get(at + AHEAD).and_then(|next| depot.home(*next)) {
+    fn collect_all(&mut self, lane: u32, scope: &Scope) {
+        let (depot, whom) = (scope.depot.borrow(), &*self.whom);
+        let homes = depot.homes();
+        if self.visits.len() < whom.len() {
+            self.visits.resize(whom.len(), Visit::default());
+        }
+        (self.made, self.all_taken, self.is_sure) = (0, true, false);
+        self.planned = 0;
+        let mut visits = self.visits.iter_mut();
+        let Some(mut visit) = visits.next() else { return };
+        for (at, &slot) in whom.iter().enumerate() {
+            if let Some(home) = whom.get(at + AHEAD).and_then(|next| homes.get(*next)) {
                 prefetch(home);
             }
-            let home = depot.home(slot).filter(|home| home.lane() == lane)?;
-            let row = entities.get_spawned(home.entity()).ok()?.table_row.index_u32();
-            let taken = take(home, scope);
-            if taken.is_none() {
-                self.all_taken = false;
+            let Some(home) = homes.get(slot) else { continue };
+            match take(home, lane, scope) {
+                Some(chain) => visit.taken = Some(chain),
+                None if home.lane() != lane => continue,
+                None => (visit.taken, self.all_taken) = (None, false),
             }
-            Some(Visit { slot, row, taken })
-        }));
+            (visit.slot, visit.row) = (slot, home.row());
+            self.planned += 1;
+            // One who is listed has one visit at most: there are enough.
+            let Some(next) = visits.next() else { break };
+            visit = next;
+        }
         self.whom.clear();
     }
 
-    /// The whole round in a lane of which these are all tables, once those who have mail are located.
+    /// Looks up where those stand who are yet to be visited. Not for each round: who has not moved is found without, and the
+    /// tables of a million entities are memory that nothing else of a tick touches.
+    #[inline(never)]
+    pub(crate) fn locate(&mut self, entities: &Entities, scope: &Scope) {
+        let depot = scope.depot.borrow();
+        let homes = depot.homes();
+        for visit in &mut self.visits[self.made..self.planned] {
+            let (Some(home), Some(attic)) = (homes.get(visit.slot), homes.attic(visit.slot)) else { continue };
+            if let Ok(place) = entities.get_spawned(attic.entity()) {
+                visit.row = place.table_row.index_u32();
+                home.set_row(visit.row);
+            }
+        }
+        self.is_sure = true;
+    }
+
+    /// Goes on with the round in a lane of which these are all tables. Whether it is over: else somebody is not where he was at
+    /// the last visit, and they must be [located](Self::locate).
     #[inline(always)]
-    pub(crate) fn deliver<'a>(&mut self, tables: impl Iterator<Item = AnyRows<'a>>, scope: &Scope) {
+    pub(crate) fn deliver<'a>(&mut self, tables: impl Iterator<Item = AnyRows<'a>>, scope: &Scope) -> bool {
         let mut all = recycle(std::mem::take(&mut self.tables));
         all.extend(tables);
-        self.deliver_all(&mut all, scope);
+        let is_over = (self.all_taken || self.take_rest(&mut all, scope)) && self.deliver_all(&mut all, scope);
         self.tables = recycle(all);
+        is_over
     }
 
     #[inline(never)]
-    fn deliver_all(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
-        if !self.all_taken {
-            self.take_rest(tables, scope);
-        }
-        let mut round = Round::after_taking(&mut self.sack, scope);
-        for (at, Visit { slot, row, taken }) in self.visits.iter().enumerate() {
-            if let Some(Visit { row, taken: Some(chain), .. }) = self.visits.get(at + AHEAD) {
+    fn deliver_all(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) -> bool {
+        let (mut round, visits) = (Round::after_taking(&mut self.sack, scope), &self.visits[..self.planned]);
+        for (at, Visit { slot, row, taken }) in visits.iter().enumerate().skip(self.made) {
+            if let Some(Visit { row, taken: Some(chain), .. }) = visits.get(at + AHEAD) {
                 if let [only] = tables {
                     only.prefetch(*row);
                 }
@@ -145,41 +177,51 @@ impl Desk {
             }
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((mut process, vitals)) => round.read(*taken, &mut process, vitals),
+                None if !self.is_sure => {
+                    self.made = at;
+                    return false;
+                }
                 None if taken.is_some() => put_back(round.sack, *slot, *taken, scope),
                 None => {}
             }
         }
         self.sack.reset();
+        true
     }
 
     /// Empties the boxes for which it takes more than a look at their homes. Who is not there gets his mail back before
-    /// anybody reads: what is written then must not be hung behind what is in the sack of this round.
+    /// anybody reads: what is written then must not be hung behind what is in the sack of this round. Whether that could be
+    /// done: not until all are located.
     #[inline(never)]
-    fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
-        for Visit { slot, row, taken } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
+    fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) -> bool {
+        if !self.is_sure {
+            return false;
+        }
+        for Visit { slot, row, taken } in self.visits[..self.planned].iter_mut().filter(|visit| visit.taken.is_none()) {
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((_, vitals)) => *taken = take_more(&mut self.sack, vitals, scope),
                 None => put_back(&mut self.sack, *slot, None, scope),
             }
         }
+        true
     }
 
-    /// The whole round in a lane without tables, once those who have mail are located: `find` lends a process, and says whether
+    /// The whole round in a lane without tables, once the boxes are emptied: `find` lends a process, and says whether
     /// it is there.
     pub(crate) fn deliver_each(
         &mut self,
         mut find: impl FnMut(Entity, &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)) -> bool,
         scope: &Scope,
     ) {
-        let entity = |slot| scope.at_home(slot, Home::entity).unwrap_or(Entity::PLACEHOLDER);
-        for Visit { slot, taken, .. } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
+        let entity = |slot| scope.at_homes(|homes| homes.attic(slot).map_or(Entity::PLACEHOLDER, Attic::entity));
+        for Visit { slot, taken, .. } in self.visits[..self.planned].iter_mut().filter(|visit| visit.taken.is_none()) {
             let found = find(entity(*slot), &mut |_, vitals| *taken = take_more(&mut self.sack, vitals, scope));
             if !found {
                 put_back(&mut self.sack, *slot, None, scope);
             }
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { slot, taken, .. } in self.visits.iter().filter(|visit| visit.taken.is_some()) {
+        for Visit { slot, taken, .. } in self.visits[..self.planned].iter().filter(|visit| visit.taken.is_some()) {
             let found = find(entity(*slot), &mut |process, vitals| round.read(*taken, process, vitals));
             if !found {
                 put_back(round.sack, *slot, *taken, scope);
@@ -197,8 +239,8 @@ fn put_back(sack: &mut Sack<Mail>, slot: u32, taken: Option<Chain>, scope: &Scop
 
 /// Empties a mailbox by a look at its home, if that can be done.
 #[inline(always)]
-fn take(home: &Home, scope: &Scope) -> Option<Chain> {
-    if scope.next_tick { None } else { home.take(BUDGET) }
+fn take(home: &Home, lane: u32, scope: &Scope) -> Option<Chain> {
+    if scope.next_tick { None } else { home.take(lane, BUDGET) }
 }
 
 /// Empties a mailbox for which that is not enough; unless its process may not read now: then it is looked at again.

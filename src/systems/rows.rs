@@ -227,10 +227,10 @@ fn admitted(vitals: &mut Vitals, scope: &Scope) -> bool {
         }
     } else {
         // Its lane counts a run that it had no part in.
-        let home = vitals.address.home();
-        home.set_lives_offset(home.lives_offset().wrapping_sub(1));
+        let attic = vitals.address.attic();
+        attic.set_lives_offset(attic.lives_offset().wrapping_sub(1));
         if !vitals.flags.has(Flags::ABSENT) {
-            home.set_since(scope.lane(vitals).before);
+            vitals.address.0.set_since(scope.lane(vitals).before);
             vitals.flags.set(Flags::ABSENT);
         }
     }

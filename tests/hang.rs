@@ -64,8 +64,8 @@ impl Process for Stuck {
     }
 }
 
-/// A hundred cheap lives a tick, of which one hangs in the end.
-fn swarm(application: Application) -> Exit {
+/// So many cheap lives a tick, of which the one with this number hangs in the end.
+fn swarm(application: Application, size: u32, culprit: u32) -> Exit {
     #[derive(Component)]
     struct Cheap {
         lives: u32,
@@ -75,7 +75,7 @@ fn swarm(application: Application) -> Exit {
     impl Process for Cheap {
         fn life(&mut self, _: &mut Context<Self>) -> Result {
             self.lives += 1;
-            if self.hangs && self.lives == 200 {
+            if self.hangs && self.lives == 100 {
                 self.handle.stop_application("somebody waits");
                 hang()?;
             }
@@ -83,8 +83,8 @@ fn swarm(application: Application) -> Exit {
         }
     }
     let (handle, mut application) = (application.handle(), application);
-    for number in 0..100 {
-        let cheap = Cheap { lives: 0, hangs: number == 80, handle: handle.clone() };
+    for number in 0..size {
+        let cheap = Cheap { lives: 0, hangs: number == culprit, handle: handle.clone() };
         application = application.add_process(cheap, (hz(1000), named(&format!("cheap-{number}"))));
     }
     application.run()
@@ -126,7 +126,8 @@ fn program() {
             });
             application.watchdog(watchdog).add_process(culprit, (hz(100), named("culprit"))).run()
         }
-        Some(("swarm", _)) => swarm(application),
+        Some(("swarm", "small")) => swarm(application, 100, 80),
+        Some(("swarm", _)) => swarm(application, 40_000, 39_900),
         Some(("system", _)) => {
             let handle = application.handle();
             let system = move || {
@@ -172,14 +173,15 @@ fn a_plain_system_that_hangs_is_told_apart() {
 }
 
 #[test]
-fn of_cheap_lives_one_of_64_is_named() {
-    let Outcome { status, err, .. } = run("swarm -");
-    assert_eq!(status.code(), Some(3));
-    // Of many cheap ones, each 64th says that it lives.
-    let named = err.lines().find(|line| line.starts_with("head")).unwrap();
-    assert!(named.contains("or one of those that live right after it"), "{named}");
-    let number: u32 = named.split(['-', '"']).filter_map(|part| part.parse().ok()).next().unwrap();
-    assert!((17..=80).contains(&number), "{named}");
+fn of_cheap_lives_one_of_64_is_named_and_of_very_many_one_of_256() {
+    for (swarm, culprit, each) in [("small", 80, 64), ("large", 39_900, 256)] {
+        let Outcome { status, err, .. } = run(&format!("swarm {swarm}"));
+        assert_eq!(status.code(), Some(3), "{swarm}");
+        let named = err.lines().find(|line| line.starts_with("head")).unwrap();
+        assert!(named.contains("or one of those that live right after it"), "{named}");
+        let number: u32 = named.split(['-', '"']).filter_map(|part| part.parse().ok()).next().unwrap();
+        assert!((culprit - each + 1..=culprit).contains(&number), "{named}");
+    }
 }
 
 #[test]

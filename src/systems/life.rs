@@ -73,7 +73,7 @@ impl<P: Process> LivesOf<P> {
     fn run_all(&mut self, world: &mut World, scope: &Scope) {
         let mut watch = Watch::start(self.lane, scope);
         if const { matches!(P::STORAGE_TYPE, StorageType::SparseSet) } {
-            let has_mail = self.desk.collect(self.lane, scope);
+            let has_mail = self.desk.collect(world.entities(), self.lane, scope);
             let find = |entity, visit: &mut dyn FnMut(&mut AnyProcess<'_>, &mut Vitals)| {
                 let Ok(row) = self.rows.get_mut(world, entity) else { return false };
                 Rows::with(row, |row| visit(&mut AnyProcess::new(&mut row.processes[0]), &mut row.vitals[0]));
@@ -86,7 +86,7 @@ impl<P: Process> LivesOf<P> {
                 Rows::with(row, |row| watch.lives += live(row, &mut self.fork, scope, watch.manner));
             }
         } else {
-            let has_mail = self.desk.collect(self.lane, scope);
+            let has_mail = self.desk.collect(world.entities(), self.lane, scope);
             let mut tables = self.tables(world);
             while has_mail && !self.desk.deliver(tables.iter_mut().map(Rows::erase), scope) {
                 self.tables = recycle(tables);

@@ -99,12 +99,15 @@ impl Desk {
         self.sack.reset();
     }
 
-    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes. One who has moved to
-    /// another lane has been listed anew there. Whether anybody has mail.
+    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes; if that was not enough for
+    /// all, looks up where they stand. One who has moved to another lane has been listed anew there. Whether anybody has mail.
     #[inline(always)]
-    pub(crate) fn collect(&mut self, lane: u32, scope: &Scope) -> bool {
+    pub(crate) fn collect(&mut self, entities: &Entities, lane: u32, scope: &Scope) -> bool {
         !self.is_idle() && {
             self.collect_all(lane, scope);
+            if !self.all_taken {
+                self.locate(entities, scope);
+            }
             true
         }
     }
@@ -115,8 +118,7 @@ impl Desk {
         if self.visits.len() < whom.len() {
             self.visits.resize(whom.len(), Visit::default());
         }
-        (self.made, self.all_taken, self.is_sure) = (0, true, false);
-        self.planned = 0;
+        (self.planned, self.made, self.all_taken, self.is_sure) = (0, 0, true, false);
         let mut visits = self.visits.iter_mut();
         let Some(mut visit) = visits.next() else { return };
         for (at, &slot) in whom.iter().enumerate() {
@@ -160,13 +162,16 @@ impl Desk {
     pub(crate) fn deliver<'a>(&mut self, tables: impl Iterator<Item = AnyRows<'a>>, scope: &Scope) -> bool {
         let mut all = recycle(std::mem::take(&mut self.tables));
         all.extend(tables);
-        let is_over = (self.all_taken || self.take_rest(&mut all, scope)) && self.deliver_all(&mut all, scope);
+        let is_over = self.deliver_all(&mut all, scope);
         self.tables = recycle(all);
         is_over
     }
 
     #[inline(never)]
     fn deliver_all(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) -> bool {
+        if !self.all_taken {
+            self.take_rest(tables, scope);
+        }
         let (mut round, visits) = (Round::after_taking(&mut self.sack, scope), &self.visits[..self.planned]);
         for (at, Visit { slot, row, taken }) in visits.iter().enumerate().skip(self.made) {
             if let Some(Visit { row, taken: Some(chain), .. }) = visits.get(at + AHEAD) {
@@ -190,20 +195,15 @@ impl Desk {
     }
 
     /// Empties the boxes for which it takes more than a look at their homes. Who is not there gets his mail back before
-    /// anybody reads: what is written then must not be hung behind what is in the sack of this round. Whether that could be
-    /// done: not until all are located.
+    /// anybody reads: what is written then must not be hung behind what is in the sack of this round.
     #[inline(never)]
-    fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) -> bool {
-        if !self.is_sure {
-            return false;
-        }
+    fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
         for Visit { slot, row, taken } in self.visits[..self.planned].iter_mut().filter(|visit| visit.taken.is_none()) {
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((_, vitals)) => *taken = take_more(&mut self.sack, vitals, scope),
                 None => put_back(&mut self.sack, *slot, None, scope),
             }
         }
-        true
     }
 
     /// The whole round in a lane without tables, once the boxes are emptied: `find` lends a process, and says whether

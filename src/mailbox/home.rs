@@ -267,3 +267,46 @@ impl HomeRef {
         self.page.attic(self.slot)
     }
 }
+
+#[cfg(all(test, not(loom_model)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_delivered_is_counted_beyond_what_a_home_can_count() {
+        let page = Page::vacant();
+        let house = page.house(0);
+        house.furnish(Behind::Nothing);
+        house.home.set_plain(5);
+        let most = u64::from(u32::MAX);
+        house.deliver(u32::MAX);
+        assert_eq!((house.attic.delivered(), house.delivered()), (0, most));
+        house.home.waiting.store(3, Relaxed);
+        assert!(house.home.take(0, 10).is_none(), "that is for the slow way");
+        house.deliver(3);
+        assert_eq!((house.attic.delivered(), house.delivered()), (most + 3, most + 3));
+        house.home.waiting.store(3, Relaxed);
+        assert_eq!(house.home.take(0, 10).map(|chain| chain.count), Some(3));
+        house.take_back(4);
+        assert_eq!(house.delivered(), most + 2);
+    }
+
+    #[test]
+    fn a_home_gives_only_to_its_lane_and_only_what_is_plain() {
+        let page = Page::vacant();
+        let house = page.house(0);
+        house.furnish(Behind::Nothing);
+        house.home.waiting.store(1, Relaxed);
+        assert!(house.home.take(0, 10).is_none(), "nobody is let in");
+        house.home.set_plain(5);
+        assert_eq!(house.home.set_lane(7), 0);
+        assert!(!house.home.set_ready(true) && house.home.set_ready(true));
+        house.home.mark(URGENT, true);
+        assert_eq!((house.home.lane(), house.home.take(7, 10).is_none()), (7, true));
+        house.release();
+        house.home.waiting.store(2, Relaxed);
+        assert!(house.home.take(6, 10).is_none() && house.home.take(7, 1).is_none());
+        assert_eq!(house.home.take(7, 2).map(|chain| chain.count), Some(2));
+        assert_eq!((house.home.waiting(), house.home.set_ready(false)), (0, false));
+    }
+}

@@ -13,7 +13,7 @@ use crate::frequency::Frequency;
 use crate::head::{Enroll, Layout, MAIN, Table};
 use crate::post::Address;
 use crate::realtime::{Grant, RealTimeError, Room};
-use crate::runner::{Pass, Runner};
+use crate::runner::{Cut, Pass, Runner};
 use crate::systems::debut::{self, Entrant};
 use crate::systems::shutdown::{self, Doomed};
 use away::Away;
@@ -234,15 +234,15 @@ impl Crew {
 
 /// The end.
 impl Crew {
-    /// Counts the ticks that will not run, because the run ends now, or did at the horizon.
-    pub(crate) fn write_off(&mut self) {
+    /// Where the run ends: now, or at the horizon if that is over.
+    pub(crate) fn cut(&self) -> Cut {
         let (now, horizon) = (self.control.timeline().now(), self.control.horizon.load(Relaxed));
-        self.each(move |runner| runner.write_off(now.min(horizon), now < horizon));
+        Cut { at: now.min(horizon), is_sudden: now < horizon }
     }
 
     /// The deaths of all but those that are not bound to end with the application, and of those that they depend on.
     /// Whether any of them is left, and is waited for.
-    pub(crate) fn shut_down(&mut self) -> bool {
+    pub(crate) fn shut_down(&mut self, cut: Cut) -> bool {
         if self.control.must_end() {
             return false;
         }
@@ -253,21 +253,21 @@ impl Crew {
             HashSet::new()
         };
         let waits = !exempt.is_empty();
-        self.end_all_but(exempt);
+        self.end_all_but(exempt, cut);
         self.control.ending.waits.store(waits, Relaxed);
         self.control.ring();
         waits
     }
 
     /// Motors off if the e-brake is pulled, then the deaths of all.
-    pub(crate) fn shut_down_all(&mut self) {
-        self.end_all_but(HashSet::new());
+    pub(crate) fn shut_down_all(&mut self, cut: Cut) {
+        self.end_all_but(HashSet::new(), cut);
     }
 
     /// First all heads condemn, and see to the e-brake; then they bury, rank by rank.
-    fn end_all_but(&mut self, exempt: HashSet<u64>) {
+    fn end_all_but(&mut self, exempt: HashSet<u64>, cut: Cut) {
         self.control.ending.waits.store(false, Relaxed);
-        let condemned = self.each(move |runner| runner.condemn(&exempt));
+        let condemned = self.each(move |runner| runner.condemn(&exempt, cut));
         let mut doomed: Vec<(Doomed, usize)> = Vec::new();
         for (head, some) in condemned.into_iter().enumerate() {
             doomed.extend(some.into_iter().flatten().map(|one| (one, head)));

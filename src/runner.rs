@@ -82,6 +82,14 @@ pub(crate) struct Runner {
 #[derive(bevy_ecs::resource::Resource, Default)]
 struct TickCheck(Option<CheckChangeTicks>);
 
+/// Where a run ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Cut {
+    pub(crate) at: u64,
+    /// Somebody has stopped it before its time was up.
+    pub(crate) is_sudden: bool,
+}
+
 impl Runner {
     pub(crate) fn new(control: Arc<Control>, link: Arc<Link>, global_frequency: Frequency) -> Self {
         let mut world = World::new();
@@ -309,8 +317,9 @@ impl Runner {
     }
 
     /// Condemns all but a few. What comes back must be given to [`end`](Self::end), rank by rank.
-    pub(crate) fn condemn(&mut self, exempt: &HashSet<u64>) -> Vec<Doomed> {
+    pub(crate) fn condemn(&mut self, exempt: &HashSet<u64>, cut: Cut) -> Vec<Doomed> {
         self.mind_brake();
+        self.write_off(cut);
         let cause = Arc::new(self.control.end().cause.unwrap_or(Cause::Dropped));
         self.look_at_clock();
         shutdown::condemn(&mut self.world, exempt, &cause)
@@ -327,15 +336,15 @@ impl Runner {
         }
     }
 
-    /// Counts the ticks that were due before `until`, and will not run: the run ends there. Where a stop cut it short, only
-    /// those of groups that a whole period was lost to: what was due just then has not been missed.
-    pub(crate) fn write_off(&mut self, until: u64, is_cut: bool) {
-        let Some(last) = until.checked_sub(1).filter(|_| self.started && self.pacer.is_none()) else { return };
+    /// Counts the ticks that were due before the run ended, and will not run. Where it ended all of a sudden, only those of
+    /// groups that are a whole period behind: what was due just then has not been missed.
+    fn write_off(&mut self, cut: Cut) {
+        let Some(last) = cut.at.checked_sub(1).filter(|_| self.started && self.pacer.is_none()) else { return };
         for index in 0..self.groups.len() {
-            if is_cut && !self.groups[index].is_behind(until) {
+            if cut.is_sudden && !self.groups[index].is_behind(cut.at) {
                 continue;
             }
-            while self.agenda[index].due < until {
+            while self.agenda[index].due < cut.at {
                 if !self.passes(index, last, last) {
                     self.groups[index].drop_due(last);
                 }

@@ -122,15 +122,15 @@ impl Running {
             control.stop(cause);
         }
         self.at_work(|crew| {
-            crew.write_off();
+            let mut cut = crew.cut();
             crew.control.set_horizon(None);
-            while crew.shut_down() {
+            while crew.shut_down(cut) {
                 if !crew.advance() {
-                    crew.write_off();
+                    cut = crew.cut();
                     break;
                 }
             }
-            crew.shut_down_all();
+            crew.shut_down_all(cut);
         });
     }
 

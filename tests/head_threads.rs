@@ -72,18 +72,18 @@ fn stuck(entered: Sender<()>, goes_on: Receiver<()>) -> Script {
     })
 }
 
-#[test]
-fn the_e_brake_stops_other_heads_while_main_hangs_in_a_life() {
-    let (entered, main_hangs) = channel();
+/// A motor on the one head, and one who hangs on the other.
+fn brake_while_one_hangs(on_main: bool) {
+    let (entered, hangs) = channel();
     let (go_on, goes_on) = channel();
-    let (go_on, main_hangs) = (Mutex::new(go_on), Mutex::new(main_hangs));
+    let (go_on, hangs) = (Mutex::new(go_on), Mutex::new(hangs));
     let log = Log::default();
     let (lives, stops) = (log.clone(), log.clone());
-    // Pulls the e-brake once main hangs, and only its own motors going off lets main go on.
+    // Pulls the e-brake once the other hangs, and only its own motors going off lets that go on.
     let motor = Script::new()
         .life(move |cx| {
-            if main_hangs.lock().unwrap().try_recv().is_ok() {
-                cx.ebrake("main hangs");
+            if hangs.lock().unwrap().try_recv().is_ok() {
+                cx.ebrake("the other hangs");
                 lives.say("pulled");
             }
             Ok(())
@@ -93,13 +93,25 @@ fn the_e_brake_stops_other_heads_while_main_hangs_in_a_life() {
             go_on.lock().unwrap().send(()).ok();
             Ok(())
         });
+    let (stuck, motor) = ((stuck(entered, goes_on), hz(100), named("stuck")), (motor, hz(500), named("motor")));
+    let (main, control) = if on_main { (stuck, motor) } else { (motor, stuck) };
     let exit = application()
-        .add_process(stuck(entered, goes_on), (hz(100), named("stuck")))
-        .add_head(Head::new("control").add_process(motor, (hz(500), named("motor"))))
+        .add_process(main.0, (main.1, main.2))
+        .add_head(Head::new("control").add_process(control.0, (control.1, control.2)))
         .run();
     assert!(matches!(exit.cause(), Cause::Ebrake { culprit, .. } if culprit == "motor"), "{exit}");
     assert_eq!(log.take(), ["pulled", "motors off"]);
     assert!(exit.report().overdue.is_empty(), "{exit}");
+}
+
+#[test]
+fn the_e_brake_stops_other_heads_while_main_hangs_in_a_life() {
+    brake_while_one_hangs(true);
+}
+
+#[test]
+fn the_e_brake_stops_main_while_another_head_hangs_in_a_life() {
+    brake_while_one_hangs(false);
 }
 
 #[test]

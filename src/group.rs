@@ -194,9 +194,7 @@ impl Group {
 
     /// Passes over all ticks due by now: they are paused ones.
     pub(crate) fn pass_paused(&mut self, now: u64) {
-        let before = self.next;
-        self.resume_after(now);
-        self.stats.paused += self.next - before;
+        self.stats.paused += self.pass_due(now);
     }
 
     /// Whether the next tick would start after later ones were due: roughly, for a look before the leap.
@@ -208,17 +206,20 @@ impl Group {
     /// Passes over all ticks due by now: the program was stopped.
     #[cold]
     pub(crate) fn pass_suspended(&mut self, now: u64) {
-        let before = self.next;
-        self.resume_after(now);
-        self.stats.suspended += self.next - before;
+        self.stats.suspended += self.pass_due(now);
     }
 
     /// Passes over all ticks due by now: they were missed.
     #[cold]
     pub(crate) fn drop_due(&mut self, now: u64) {
+        self.stats.dropped += self.pass_due(now);
+    }
+
+    /// Passes over all ticks due by now; how many that were.
+    fn pass_due(&mut self, now: u64) -> u64 {
         let before = self.next;
         self.resume_after(now);
-        self.stats.dropped += self.next - before;
+        self.next - before
     }
 
     /// Holds what a tick has taken against the budget. What is to be said when the e-brake is to be pulled comes back.

@@ -9,7 +9,7 @@ use crate::mail::Mail;
 use crate::mailbox::{Dropped, MailCount, Right};
 use crate::party::Party;
 use crate::post::{Address, Record};
-use crate::prefetch::prefetch;
+use crate::prefetch::{MAILS_AHEAD, prefetch};
 use crate::process::{Process, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::Scope;
@@ -23,9 +23,6 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// So many mails ahead, memory is asked for.
-const AHEAD: usize = 8;
 
 /// Calls a function with the body of a mail, if that is a `T`.
 struct Typed<P, T>(PhantomData<(P, T)>);
@@ -70,7 +67,7 @@ impl Scope {
     #[inline(always)]
     pub(crate) fn foresee_writer(&self, vitals: &Vitals) {
         let (mut writers, place) = (self.writers.get(), ptr::from_ref(vitals));
-        if let Some(next) = writers.foresee(place.addr(), AHEAD) {
+        if let Some(next) = writers.foresee(place.addr(), MAILS_AHEAD) {
             prefetch(place.with_addr(next));
         }
         self.writers.set(writers);

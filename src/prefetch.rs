@@ -6,6 +6,9 @@
 /// Bytes that memory is fetched by, on most machines.
 const LINE: usize = 64;
 
+/// Who writes mail asks for memory so many mails ahead.
+pub(crate) const MAILS_AHEAD: usize = 8;
+
 /// Asks for the memory of a `T`, counted from where it begins. A hint, where the processor knows it: any address will do,
 /// one behind the end of all as well.
 #[inline(always)]

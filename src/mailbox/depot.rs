@@ -5,12 +5,9 @@ use super::attic::{Attic, Door};
 use super::home::{Home, HomeRef, House, Page};
 use super::sack::{Bag, Chain, Sack};
 use crate::party::PAGE;
-use crate::prefetch::{Stride, prefetch};
+use crate::prefetch::{MAILS_AHEAD, Stride, prefetch};
 use std::cell::RefMut;
 use std::sync::Arc;
-
-/// So many mails ahead, memory is asked for.
-const AHEAD: usize = 8;
 
 pub(crate) struct Depot<M> {
     /// By lane.
@@ -37,12 +34,6 @@ impl<M> Depot<M> {
         self.pages[page].get_or_insert_with(|| home.page.clone());
     }
 
-    /// The home of a slot, if it is this head's.
-    #[inline(always)]
-    pub(crate) fn home(&self, slot: u32) -> Option<&Home> {
-        self.homes().get(slot)
-    }
-
     /// All homes.
     #[inline(always)]
     pub(crate) fn homes(&self) -> Homes<'_> {
@@ -53,8 +44,8 @@ impl<M> Depot<M> {
     /// known, and his home is asked for: it is what each mail waits for longest.
     #[inline(always)]
     pub(crate) fn foresee(&mut self, slot: u32) {
-        let next = self.recipients.foresee(slot as usize, AHEAD);
-        if let Some(home) = next.and_then(|slot| self.home(slot as u32)) {
+        let next = self.recipients.foresee(slot as usize, MAILS_AHEAD);
+        if let Some(home) = next.and_then(|slot| self.homes().get(slot as u32)) {
             prefetch(home);
         }
     }
@@ -65,18 +56,24 @@ impl<M> Depot<M> {
 pub(crate) struct Homes<'a>(&'a [Option<Arc<Page>>]);
 
 impl<'a> Homes<'a> {
+    /// The home of a slot, if it is this head's.
     #[inline(always)]
     pub(crate) fn get(self, slot: u32) -> Option<&'a Home> {
-        Some(self.0.get(slot as usize / PAGE)?.as_ref()?.home(slot))
+        self.page(slot).map(|page| page.home(slot))
     }
 
     /// What is kept beside it.
     pub(crate) fn attic(self, slot: u32) -> Option<&'a Attic> {
-        self.house(slot).map(|house| house.attic)
+        self.page(slot).map(|page| page.attic(slot))
     }
 
     fn house(self, slot: u32) -> Option<House<'a>> {
-        Some(self.0.get(slot as usize / PAGE)?.as_ref()?.house(slot))
+        self.page(slot).map(|page| page.house(slot))
+    }
+
+    #[inline(always)]
+    fn page(self, slot: u32) -> Option<&'a Page> {
+        self.0.get(slot as usize / PAGE)?.as_deref()
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! A round takes the sack as a whole and reads the mail where it lies, while what is sent meanwhile goes to another.
 
-use crate::prefetch::prefetch;
+use crate::prefetch::{MAILS_AHEAD, prefetch};
 use std::ptr;
 
 /// What waits for the next round of one lane.
@@ -38,9 +38,6 @@ struct Slot<M> {
 
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
-
-/// Behind a slot that is filled, the memory of one so far ahead is asked for.
-const AHEAD: usize = 8;
 
 /// A sack of more slots than this gives some back when most were not used for [`PATIENCE`] rounds.
 const LARGE: usize = 64;
@@ -99,7 +96,7 @@ impl<M> Sack<M> {
     pub(super) fn put(&mut self, item: impl FnOnce() -> M) -> u32 {
         let at = self.used;
         let slot = &mut self.slots[at as usize];
-        prefetch(ptr::from_ref(slot).wrapping_add(AHEAD));
+        prefetch(ptr::from_ref(slot).wrapping_add(MAILS_AHEAD));
         // Nothing in it has to be dropped: to look would take longer than to write.
         std::mem::forget(slot.item.replace(item()));
         slot.next = NONE;

@@ -9,6 +9,7 @@ pub mod cause;
 pub mod clock;
 mod fold;
 pub mod frequency;
+mod huge_pages;
 pub mod importance;
 pub mod key;
 pub mod lifecycle;

@@ -16,7 +16,7 @@ use crate::post::Address;
 use crate::realtime::Grant;
 use crate::scope::{self, Lent, Prepared, Scope};
 use crate::systems::shutdown::{self, Doomed};
-use crate::systems::{debut, fallback, mailman, placement, rebirth, settle};
+use crate::systems::{debut, fallback, mailman, placement, population, rebirth, settle};
 use crate::time::{Beat, Time};
 use bevy_ecs::change_detection::CheckChangeTicks;
 use bevy_ecs::entity::EntityHashMap;
@@ -169,6 +169,7 @@ impl Runner {
 
     /// When the last birth before the start is over.
     pub(crate) fn ready(&mut self) -> u64 {
+        population::gather(&mut self.world);
         self.stamp();
         self.adopt();
         self.beat.now()

@@ -7,6 +7,8 @@ use super::sack::{Bag, Chain, Sack};
 use crate::party::PAGE;
 use crate::prefetch::{MAILS_AHEAD, Stride, prefetch};
 use std::cell::RefMut;
+use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 pub(crate) struct Depot<M> {
@@ -65,6 +67,14 @@ impl<'a> Homes<'a> {
     /// What is kept beside it.
     pub(crate) fn attic(self, slot: u32) -> Option<&'a Attic> {
         self.page(slot).map(|page| page.attic(slot))
+    }
+
+    /// Between which addresses they are.
+    pub(crate) fn memory(self) -> impl Iterator<Item = Range<usize>> + use<'a> {
+        self.0.iter().flatten().map(|page| {
+            let memory = slice::from_ref(&**page).as_ptr_range();
+            memory.start.addr()..memory.end.addr()
+        })
     }
 
     fn house(self, slot: u32) -> Option<House<'a>> {

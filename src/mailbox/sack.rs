@@ -3,6 +3,7 @@
 //!
 //! A round takes the sack as a whole and reads the mail where it lies, while what is sent meanwhile goes to another.
 
+use crate::huge_pages;
 use crate::prefetch::{MAILS_AHEAD, prefetch};
 use std::ptr;
 
@@ -82,8 +83,9 @@ impl<M> Sack<M> {
     }
 
     fn resize(&mut self, slots: usize) {
-        let mut list = std::mem::take(&mut self.slots).into_vec();
-        list.reserve_exact(slots.saturating_sub(list.len()));
+        let mut list = Vec::with_capacity(slots);
+        huge_pages::reserve(list.spare_capacity_mut());
+        list.extend(std::mem::take(&mut self.slots).into_vec().into_iter().take(slots));
         list.resize_with(slots, || Slot { item: None, next: NONE });
         self.slots = list.into_boxed_slice();
     }

@@ -18,6 +18,7 @@ pub(crate) mod marker;
 pub(crate) mod order;
 pub(crate) mod parallel;
 pub(crate) mod placement;
+pub(crate) mod population;
 pub(crate) mod rebirth;
 pub(crate) mod round;
 pub(crate) mod rows;

@@ -15,10 +15,13 @@
 //! may be one or two too many, as they do not wait for each other.
 
 mod attic;
+mod bag;
 mod counts;
 mod depot;
 mod gate;
 mod home;
+#[cfg(all(test, not(loom_model)))]
+mod model;
 mod queue;
 mod sack;
 mod settings;
@@ -30,8 +33,9 @@ mod threads;
 use crate::sync::{Mutex, wait_until};
 use attic::{Behind, Door};
 use gate::Gate;
-use home::House;
-use queue::{Lost, Queue};
+use home::{CROWDED, House};
+use queue::Lost;
+use sack::Chain;
 use std::fmt;
 use std::hint::black_box;
 use std::num::NonZeroU32;
@@ -39,11 +43,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use attic::Attic;
+pub(crate) use bag::{Bag, Rounds, Visit};
 pub use counts::{Dropped, MailCount};
 pub(crate) use depot::{Depot, Homes, Right};
-pub(crate) use home::{Home, HomeRef, Page};
+pub(crate) use home::{BATCH, Home, HomeRef, Page};
 pub(crate) use queue::{Item, Parcel, Rank, Refusal};
-pub(crate) use sack::{Bag, Chain, Sack};
+pub(crate) use sack::{Front, Sack};
 pub use settings::{MailboxSize, MailboxSizeError, Order, Overflow};
 
 /// The bounded queue of one process. What every mail touches of it is at home.
@@ -105,16 +110,16 @@ impl<M: Item> Mailbox<M> {
         let mut right = right;
         if let Some(right) = &mut right
             && let slot = right.slot
-            && let Some((home, bag)) = right.reach()
+            && let Some((house, bag)) = right.reach()
         {
-            let waiting = home.waiting();
-            let plain = waiting < home.plain() && parcel.rank() != Rank::Urgent;
+            let (home, round) = (house.home, bag.round());
+            let is_of_round = home.is_of(round);
+            let waiting = if is_of_round { home.known_waiting() } else { 0 };
+            let plain = waiting < home.plain() && home.can_count() && parcel.rank() != Rank::Urgent;
             if plain && bag.sack.has_slot() {
                 let at = bag.sack.put(|| parcel.land());
-                home.hang(at, waiting, &mut bag.sack);
-                home.rise(waiting + 1);
-                if !home.set_ready(true) {
-                    bag.ready.push(slot);
+                if home.hang(at, waiting, round, is_of_round, &mut bag.sack) {
+                    bag.visits.push(Visit { slot, row: home.row(), taken: Some(Front::at(at)) });
                 }
                 return Ok(None);
             }
@@ -159,7 +164,7 @@ impl<M: Item> Mailbox<M> {
             let (outcome, idle) =
                 if self.house().is_at_home() { self.push_home(parcel, bag) } else { self.push_behind(parcel) };
             if idle {
-                bag.ready.push(self.slot);
+                bag.list(self.slot);
             }
             return outcome;
         }
@@ -179,8 +184,12 @@ impl<M: Item> Mailbox<M> {
             return (Err((Refusal::Full, parcel)), false);
         }
         self.house().place(parcel.land(), &mut bag.sack);
-        self.home().rise(self.home().waiting());
-        (Ok(None), !self.home().set_ready(true))
+        let waiting = self.house().waiting();
+        self.home().rise(waiting);
+        if waiting >= CROWDED.into() {
+            self.gate.lock().rise(self.bound, waiting);
+        }
+        (Ok(None), self.house().set_ready())
     }
 
     fn push_behind<P: Parcel<Item = M>>(&self, parcel: P) -> Outcome<M, P> {
@@ -190,17 +199,20 @@ impl<M: Item> Mailbox<M> {
         }
         let queue = gate.queue(self.bound);
         let outcome = queue.insert(parcel, self.house().taking_room() as usize);
-        self.home().rise(self.home().waiting() + queue.len() as u32);
         let idle = outcome.is_ok() && queue.set_ready();
-        self.note_behind(queue);
+        self.note_behind(&mut gate);
         (outcome, idle)
     }
 
-    /// Says that something is behind the gate, if so.
-    fn note_behind(&self, queue: &Queue<M>) {
-        if self.attic().is_behind(Behind::Nothing) && queue.len() > 0 {
+    /// Says how much there is, and that some is behind the gate, if so.
+    fn note_behind(&self, gate: &mut Gate<M>) {
+        let behind = gate.queue(self.bound).len() as u32;
+        if self.attic().is_behind(Behind::Nothing) && behind > 0 {
             self.set_behind(Behind::Some);
         }
+        let waiting = self.house().waiting() + behind;
+        self.home().rise(waiting);
+        gate.rise(self.bound, waiting);
     }
 
     /// The own head takes over what others have written, into the sack in which its chain is.
@@ -222,7 +234,7 @@ impl<M: Item> Mailbox<M> {
     /// [`Home::take`] does. The chain is in this sack, in which it stays. Whether more wait: then the box stays ready, and it is
     /// the caller who lists it again.
     #[inline(never)]
-    pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
+    pub(crate) fn take_due(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Front, bool) {
         let (chain, more) = if self.attic().is_behind(Behind::All) {
             self.take_behind(sack, budget, due)
         } else {
@@ -231,14 +243,19 @@ impl<M: Item> Mailbox<M> {
             self.empty(&mut gate, sack);
             // It waits behind the gate: so a box that is visited twice in one round has nothing in a sack any more.
             let leave = |item| gate.queue(self.bound).place(item);
-            let chain = sack.divide(self.house().release(), budget, due, leave);
+            let front = self.house().release(sack).front();
+            let chain = sack.divide(front, budget, due, leave);
             let more = gate.known_queue().is_some_and(|queue| queue.len() > 0);
             self.set_behind(if more { Behind::Some } else { Behind::Nothing });
-            self.home().set_ready(more);
+            if more {
+                self.house().set_ready();
+            } else {
+                self.house().clear_ready();
+            }
             (chain, more)
         };
         self.house().deliver(chain.count);
-        (chain, more)
+        (chain.front(), more)
     }
 
     fn take_behind(&self, sack: &mut Sack<M>, budget: u32, due: impl Fn(&M) -> bool) -> (Chain, bool) {
@@ -251,7 +268,7 @@ impl<M: Item> Mailbox<M> {
 
     /// Takes everything out, in order of delivery. The chain of the box is in this sack.
     pub(crate) fn take_all(&self, sack: &mut Sack<M>) -> Vec<M> {
-        if self.home().waiting() == 0 && self.attic().is_behind(Behind::Nothing) {
+        if self.house().waiting() == 0 && self.attic().is_behind(Behind::Nothing) {
             return Vec::new();
         }
         let all = self.withdraw(sack, false);
@@ -261,7 +278,7 @@ impl<M: Item> Mailbox<M> {
 
     fn withdraw(&self, sack: &mut Sack<M>, close: bool) -> Vec<M> {
         self.take_over(sack);
-        let mut all: Vec<M> = sack.take_all(self.house().release()).collect();
+        let mut all = self.unload(sack);
         let mut gate = self.gate.lock();
         if close {
             self.set_door(Door::Closed);
@@ -273,8 +290,14 @@ impl<M: Item> Mailbox<M> {
         if self.attic().is_behind(Behind::Some) {
             self.set_behind(Behind::Nothing);
         }
-        self.home().set_ready(false);
+        self.house().clear_ready();
         all
+    }
+
+    /// What the head has of it in this sack.
+    fn unload(&self, sack: &mut Sack<M>) -> Vec<M> {
+        let front = self.house().release(sack).front();
+        sack.take_all(front).collect()
     }
 
     /// Puts back what was taken and could not be read, before what has come in since, which is in this sack. Whether the box was
@@ -288,13 +311,13 @@ impl<M: Item> Mailbox<M> {
         if self.attic().is_behind(Behind::All) {
             return self.gate.lock().queue(self.bound).set_ready();
         }
-        !self.home().set_ready(true)
+        self.house().set_ready()
     }
 
     /// Lays these items and all that is in this sack behind the gate: the mail of one who is not to read for a while is in
     /// nobody's way there.
     pub(crate) fn shelve(&self, items: Vec<M>, sack: &mut Sack<M>) {
-        let own: Vec<M> = sack.take_all(self.house().release()).collect();
+        let own = self.unload(sack);
         if own.is_empty() && items.is_empty() {
             return;
         }
@@ -302,13 +325,18 @@ impl<M: Item> Mailbox<M> {
         let queue = gate.queue(self.bound);
         queue.give_back(own);
         queue.give_back(items);
-        self.home().rise(queue.len() as u32);
-        self.note_behind(queue);
+        self.note_behind(&mut gate);
     }
 
-    /// Others say that the box was idle and has mail now. Whether it must be listed for that: it may have been since.
-    pub(crate) fn is_announced(&self) -> bool {
-        self.attic().is_behind(Behind::All) || !self.home().set_ready(true)
+    /// Others have written, or say so: it is to be looked at in the next round of its lane. Whether it was on no list there.
+    pub(crate) fn announced(&self, bag: &mut Bag<M>) -> bool {
+        let is_new = self.attic().is_behind(Behind::All) || self.house().set_ready();
+        if is_new {
+            bag.list(self.slot);
+        } else {
+            bag.sack.disturb();
+        }
+        is_new
     }
 
     /// Lets nothing in any more. What is left comes back, what was in this sack, too: dead letters.
@@ -328,14 +356,10 @@ impl<M: Item> Mailbox<M> {
         self.set_door(Door::Away);
     }
 
-    /// Whatever list the box is on, nobody looks there: it is to be listed anew.
-    pub(crate) fn unlist(&self) {
-        self.home().set_ready(false);
-    }
-
     /// Its process is there, and reads. It is to be listed if anything waits.
     pub(crate) fn open(&self) {
-        self.unlist();
+        // Whatever list it is on, nobody looks there.
+        self.house().clear_ready();
         let _gate = self.gate.lock();
         self.set_door(Door::Open);
     }
@@ -385,7 +409,7 @@ impl<M: Item> Mailbox<M> {
     pub(crate) fn count(&self) -> MailCount {
         let mut gate = self.gate.lock();
         let behind = gate.known_queue().map_or(0, |queue| queue.len());
-        gate.known_counts().count(self.house(), self.home().waiting() as usize + behind)
+        gate.known_counts().count(self.house(), behind)
     }
 }
 

@@ -401,7 +401,7 @@ impl Scope {
     /// Lists a process of this head whose mailbox has mail.
     #[inline]
     pub(crate) fn list_ready(&self, lane: u32, party: Party) {
-        self.bag(lane).ready.push(party.slot());
+        self.bag(lane).list(party.slot());
     }
 
     /// Looks at what this head keeps of its mailboxes.

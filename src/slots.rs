@@ -3,13 +3,17 @@
 //! A head gets whole pages of slots, and keeps them to its end, so that whether a slot is its own is told by the page. A slot
 //! is one process's until its last address is gone: whoever has an address may go by its slot, and finds nobody else there.
 
-use crate::mailbox::{HomeRef, Page};
+use crate::mailbox::{HomeRef, Page, Rounds};
 use crate::party::{self, Party};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
 #[derive(Default)]
-pub(crate) struct Slots(Mutex<Stock>);
+pub(crate) struct Slots {
+    stock: Mutex<Stock>,
+    /// Of the lanes of the head.
+    rounds: Arc<Rounds>,
+}
 
 #[derive(Default)]
 struct Stock {
@@ -20,28 +24,32 @@ struct Stock {
 impl Slots {
     /// A slot for a new process.
     pub(crate) fn claim(&self) -> (Party, HomeRef) {
-        let stock = &mut *self.0.lock();
+        let stock = &mut *self.stock.lock();
         loop {
             if let Some(slot) = stock.free.pop() {
                 return slot;
             }
             let (number, parties) = party::claim_page();
-            let page = Arc::new(Page::vacant());
+            let page = Arc::new(Page::vacant(self.rounds.clone()));
             stock.pages.push(number);
             // The first goes first: neighbours in age are neighbours in memory.
             stock.free.extend(parties.rev().map(|party| (party, HomeRef::new(page.clone(), party.slot()))));
         }
     }
 
+    pub(crate) fn rounds(&self) -> &Rounds {
+        &self.rounds
+    }
+
     /// Nobody has the address of this process any more: its slot is for the next.
     pub(crate) fn free(&self, party: Party, home: HomeRef) {
-        self.0.lock().free.push((party.next_tenant(), home));
+        self.stock.lock().free.push((party.next_tenant(), home));
     }
 }
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        party::free_pages(&self.0.get_mut().pages);
+        party::free_pages(&self.stock.get_mut().pages);
     }
 }
 

@@ -11,8 +11,8 @@ pub(crate) struct Attic {
     entity: AtomicU64,
     /// Lives so far, less the runs of its lane: wraps, so that it may be negative. Of one that is over, its lives.
     lives_offset: AtomicU64,
-    /// Mail handed to the mailman, but for what its home counts.
-    delivered: AtomicU64,
+    /// Mail that has passed, but for what its home counts.
+    passed: AtomicU64,
     /// How many of those that wait are urgent: they come first.
     urgent: AtomicU32,
     /// Written by anybody, under the lock of the gate.
@@ -49,7 +49,7 @@ impl Attic {
         Self {
             entity: AtomicU64::new(0),
             lives_offset: AtomicU64::new(0),
-            delivered: AtomicU64::new(0),
+            passed: AtomicU64::new(0),
             urgent: AtomicU32::new(0),
             behind: AtomicU8::new(Behind::Nothing as u8),
             door: AtomicU8::new(Door::Closed as u8),
@@ -60,7 +60,7 @@ impl Attic {
     /// As of a process that is yet to be born.
     pub(super) fn furnish(&self, behind: Behind) {
         self.lives_offset.store(0, Relaxed);
-        self.set_delivered(0);
+        self.set_passed(0);
         self.set_urgent(0);
         self.errands.store(false, Relaxed);
         self.set_behind(behind);
@@ -117,11 +117,11 @@ impl Attic {
         self.urgent.store(urgent, Relaxed);
     }
 
-    pub(super) fn delivered(&self) -> u64 {
-        self.delivered.load(Relaxed)
+    pub(super) fn passed(&self) -> u64 {
+        self.passed.load(Relaxed)
     }
 
-    pub(super) fn set_delivered(&self, mails: u64) {
-        self.delivered.store(mails, Relaxed);
+    pub(super) fn set_passed(&self, mails: u64) {
+        self.passed.store(mails, Relaxed);
     }
 }

@@ -40,22 +40,25 @@ pub(super) struct Counts {
     pub(super) refused: u64,
     pub(super) dropped: u64,
     pub(super) returned: u64,
+    /// Where it is more than a home can count.
+    pub(super) high_water: u32,
 }
 
 impl Counts {
-    /// All of them, with those of the home, where so many wait.
-    pub(super) fn count(self, house: House<'_>, waiting: usize) -> MailCount {
-        let Self { refused, dropped, returned } = self;
-        let delivered = house.delivered();
+    /// All of them, with those of the home, where so many wait behind the gate.
+    pub(super) fn count(self, house: House<'_>, behind: usize) -> MailCount {
+        let Self { refused, dropped, returned, high_water } = self;
+        let (waiting, passed) = (house.waiting(), house.passed());
         MailCount {
             // There is nowhere else to go: it need not be counted on the way in.
-            received: delivered + dropped + returned + waiting as u64,
-            delivered,
+            received: passed + dropped + returned + behind as u64,
+            // The head may have gone on between the two.
+            delivered: passed.saturating_sub(waiting.into()),
             refused,
             dropped,
             returned,
-            waiting,
-            high_water: house.home.high_water() as usize,
+            waiting: waiting as usize + behind,
+            high_water: high_water.max(house.home.high_water()) as usize,
         }
     }
 }

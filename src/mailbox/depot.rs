@@ -2,8 +2,9 @@
 
 use super::Item;
 use super::attic::{Attic, Door};
+use super::bag::Bag;
 use super::home::{Home, HomeRef, House, Page};
-use super::sack::{Bag, Chain, Sack};
+use super::sack::{Front, Sack};
 use crate::party::PAGE;
 use crate::prefetch::{MAILS_AHEAD, Stride, prefetch};
 use std::cell::RefMut;
@@ -42,6 +43,13 @@ impl<M> Depot<M> {
         Homes(&self.pages)
     }
 
+    /// Rounds are numbered anew: the old numbers are to stand nowhere.
+    #[cold]
+    pub(crate) fn forget_rounds(&self, lane: u32) {
+        let homes = self.pages.iter().flatten().flat_map(|page| page.homes());
+        homes.filter(|home| home.lane() == lane).for_each(Home::forget);
+    }
+
     /// Mail for this slot is being written. When one neighbour after the other writes to his own, who is written to next is
     /// known, and his home is asked for: it is what each mail waits for longest.
     #[inline(always)]
@@ -77,6 +85,7 @@ impl<'a> Homes<'a> {
         })
     }
 
+    #[inline(always)]
     fn house(self, slot: u32) -> Option<House<'a>> {
         self.page(slot).map(|page| page.house(slot))
     }
@@ -90,16 +99,23 @@ impl<'a> Homes<'a> {
 impl<M: Item> Depot<M> {
     /// Lays back what was taken from the box of a slot into this sack, or else what the box still has there; before what has
     /// come in since. Then it is on its list again.
-    pub(crate) fn put_back(&mut self, slot: u32, taken: Option<Chain>, sack: &mut Sack<M>) {
+    pub(crate) fn put_back(&mut self, slot: u32, taken: Option<Front>, sack: &mut Sack<M>) {
         let Some(house) = Homes(&self.pages).house(slot).filter(|house| !house.attic.is_door(Door::Closed)) else {
             return;
         };
         let bag = &mut self.bags[house.home.lane() as usize];
-        let older = taken.inspect(|chain| house.take_back(chain.count)).unwrap_or_else(|| house.release());
-        let newer: Vec<M> = bag.sack.take_all(house.release()).collect();
-        sack.take_all(older).chain(newer).for_each(|item| house.place(item, &mut bag.sack));
-        house.home.set_ready(true);
-        bag.ready.push(slot);
+        let older: Vec<M> = match taken {
+            Some(front) => sack.take_all(front).inspect(|_| house.take_back(1)).collect(),
+            None => {
+                let front = house.release(sack).front();
+                sack.take_all(front).collect()
+            }
+        };
+        let front = house.release(&mut bag.sack).front();
+        let newer: Vec<M> = bag.sack.take_all(front).collect();
+        older.into_iter().chain(newer).for_each(|item| house.place(item, &mut bag.sack));
+        house.set_ready();
+        bag.list(slot);
     }
 }
 
@@ -110,11 +126,11 @@ pub(crate) struct Right<'a, M> {
 }
 
 impl<M> Right<'_, M> {
-    /// Its home, and the bag of its lane; nothing if it is another head's.
+    /// What the head keeps of it, and the bag of its lane; nothing if it is another head's.
     #[inline(always)]
-    pub(super) fn reach(&mut self) -> Option<(&Home, &mut Bag<M>)> {
+    pub(super) fn reach(&mut self) -> Option<(House<'_>, &mut Bag<M>)> {
         let Depot { bags, pages, .. } = &mut *self.depot;
-        let home = Homes(pages).get(self.slot)?;
-        Some((home, &mut bags[home.lane() as usize]))
+        let house = Homes(pages).house(self.slot)?;
+        Some((house, &mut bags[house.home.lane() as usize]))
     }
 }

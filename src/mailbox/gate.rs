@@ -1,6 +1,7 @@
 //! What stands behind the lock of a mailbox: where all others than its own head get in, one at a time.
 
 use super::counts::Counts;
+use super::home::CROWDED;
 use super::queue::Queue;
 use super::{Item, Order, Overflow};
 use crate::sync::Condvar;
@@ -55,6 +56,14 @@ impl<M: Item> Gate<M> {
     /// What is seldom counted, to count more.
     pub(super) fn counts(&mut self, bound: NonZeroU32) -> &mut Counts {
         &mut self.annex(bound).counts
+    }
+
+    /// So many wait now, wherever.
+    pub(super) fn rise(&mut self, bound: NonZeroU32, waiting: u32) {
+        if waiting >= CROWDED.into() {
+            let counts = self.counts(bound);
+            counts.high_water = counts.high_water.max(waiting);
+        }
     }
 
     /// What was counted so far.

@@ -7,19 +7,6 @@ use crate::huge_pages;
 use crate::prefetch::{MAILS_AHEAD, prefetch};
 use std::ptr;
 
-/// What waits for the next round of one lane.
-pub(crate) struct Bag<M> {
-    pub(crate) sack: Sack<M>,
-    /// The slots of the boxes that are to be visited.
-    pub(crate) ready: Vec<u32>,
-}
-
-impl<M> Default for Bag<M> {
-    fn default() -> Self {
-        Self { sack: Sack::default(), ready: Vec::new() }
-    }
-}
-
 /// Items in chains.
 ///
 /// Its slots are there, empty, before they are filled: an item is made in its place, where `Vec::push` would be a function of
@@ -29,6 +16,8 @@ pub(crate) struct Sack<M> {
     used: u32,
     /// For how many rounds most of the slots were not used.
     spare: u32,
+    /// Whether any chain is another than it was when it was listed, but for what was hung behind it.
+    disturbed: bool,
 }
 
 struct Slot<M> {
@@ -46,28 +35,61 @@ const PATIENCE: u32 = 1000;
 
 /// Some items of a sack, one behind the other.
 #[derive(Clone, Copy)]
-pub(crate) struct Chain {
+pub(super) struct Chain {
     pub(super) first: u32,
     pub(super) last: u32,
-    pub(crate) count: u32,
+    pub(super) count: u32,
 }
 
 impl Chain {
-    pub(crate) const EMPTY: Self = Self { first: NONE, last: NONE, count: 0 };
+    pub(super) const EMPTY: Self = Self { first: NONE, last: NONE, count: 0 };
+
+    pub(super) fn front(self) -> Front {
+        Front(self.first)
+    }
+}
+
+/// Where a chain begins, or what is left of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Front(u32);
+
+impl Front {
+    /// Of a chain that begins with this slot.
+    #[inline(always)]
+    pub(super) fn at(first: u32) -> Self {
+        Self(first)
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == NONE
+    }
 }
 
 impl<M> Default for Sack<M> {
     fn default() -> Self {
-        Self { slots: Box::new([]), used: 0, spare: 0 }
+        Self { slots: Box::new([]), used: 0, spare: 0, disturbed: false }
     }
 }
 
 impl<M> Sack<M> {
     /// One of its own for these, in this order.
-    pub(crate) fn of(items: Vec<M>) -> (Self, Chain) {
+    pub(crate) fn of(items: Vec<M>) -> (Self, Front) {
         let (mut sack, mut chain) = (Self::default(), Chain::EMPTY);
         items.into_iter().for_each(|item| sack.append(&mut chain, item));
-        (sack, chain)
+        (sack, chain.front())
+    }
+
+    /// The lists of what is in it cannot be gone by any more: each box has to be looked at.
+    #[inline(always)]
+    pub(super) fn disturb(&mut self) {
+        self.disturbed = true;
+    }
+
+    /// Whether each box that was listed has what it was listed with, and what was hung behind it.
+    #[inline(always)]
+    pub(crate) fn is_as_listed(&self) -> bool {
+        !self.disturbed
     }
 
     #[inline(always)]
@@ -143,53 +165,52 @@ impl<M> Sack<M> {
         } else {
             let mut last = chain.first;
             for _ in 1..before {
-                last = self.next(last);
+                last = self.behind(last);
             }
-            self.link(at, self.next(last));
+            self.link(at, self.behind(last));
             self.link(last, at);
         }
         chain.count += 1;
     }
 
-    fn next(&self, at: u32) -> u32 {
+    fn behind(&self, at: u32) -> u32 {
         self.slots[at as usize].next
     }
 
-    /// The item in front of the rest of a chain, and what is behind it. It may have been taken.
+    /// The item in front of the rest of a chain, which is what is behind it then. It may have been taken.
     #[inline(always)]
-    pub(crate) fn front(&mut self, chain: &mut Chain) -> Option<&mut Option<M>> {
-        if chain.count == 0 {
+    pub(crate) fn next(&mut self, front: &mut Front) -> Option<&mut Option<M>> {
+        if front.is_empty() {
             return None;
         }
-        let slot = &mut self.slots[chain.first as usize];
-        chain.first = slot.next;
-        chain.count -= 1;
+        let slot = &mut self.slots[front.0 as usize];
+        *front = Front(slot.next);
         Some(&mut slot.item)
     }
 
     /// Asks for the memory of the first of a chain.
     #[inline(always)]
-    pub(crate) fn prefetch(&self, chain: Chain) {
-        prefetch(self.slots.as_ptr().wrapping_add(chain.first as usize));
+    pub(crate) fn prefetch(&self, front: Front) {
+        prefetch(self.slots.as_ptr().wrapping_add(front.0 as usize));
     }
 
     /// Takes all items of a chain out.
-    pub(crate) fn take_all(&mut self, mut chain: Chain) -> impl Iterator<Item = M> {
-        std::iter::from_fn(move || self.front(&mut chain).map(Option::take)).flatten()
+    pub(crate) fn take_all(&mut self, mut front: Front) -> impl Iterator<Item = M> {
+        std::iter::from_fn(move || self.next(&mut front).map(Option::take)).flatten()
     }
 
     /// Those of a chain that are chosen, up to so many. The rest is taken out.
     pub(super) fn divide(
         &mut self,
-        mut chain: Chain,
+        mut front: Front,
         count: u32,
         choice: impl Fn(&M) -> bool,
         mut rest: impl FnMut(M),
     ) -> Chain {
         let mut chosen = Chain::EMPTY;
-        while chain.count > 0 {
-            let at = chain.first;
-            let Some(item) = self.front(&mut chain) else { break };
+        loop {
+            let at = front.0;
+            let Some(item) = self.next(&mut front) else { break };
             if chosen.count < count && item.as_ref().is_some_and(&choice) {
                 self.hang(&mut chosen, at);
             } else {
@@ -200,15 +221,13 @@ impl<M> Sack<M> {
     }
 
     /// Sorts a chain by a key, those of one key as they are.
-    pub(crate) fn sort<K: Ord>(&mut self, chain: &mut Chain, key: impl Fn(&M) -> K) {
-        if chain.count > 1 {
-            let mut order: Vec<u32> = std::iter::successors(Some(chain.first), |at| Some(self.next(*at)))
-                .take(chain.count as usize)
-                .collect();
-            order.sort_by_key(|at| self.slots[*at as usize].item.as_ref().map(&key));
-            *chain = Chain::EMPTY;
-            order.into_iter().for_each(|at| self.hang(chain, at));
-        }
+    pub(crate) fn sort<K: Ord>(&mut self, front: &mut Front, key: impl Fn(&M) -> K) {
+        let behind = |at: u32| Some(at).filter(|at| *at != NONE);
+        let mut order: Vec<u32> = std::iter::successors(behind(front.0), |at| behind(self.behind(*at))).collect();
+        order.sort_by_key(|at| self.slots[*at as usize].item.as_ref().map(&key));
+        let mut chain = Chain::EMPTY;
+        order.into_iter().for_each(|at| self.hang(&mut chain, at));
+        *front = chain.front();
     }
 
     /// Nothing is used any more, or still: what was in it has been taken, or need not be dropped.
@@ -218,6 +237,7 @@ impl<M> Sack<M> {
             self.mind_spare();
         }
         self.used = 0;
+        self.disturbed = false;
     }
 
     #[inline(never)]
@@ -236,6 +256,7 @@ impl<M> Sack<M> {
         if self.used > 0 {
             self.drop_all();
         }
+        self.disturbed = false;
     }
 
     #[cold]

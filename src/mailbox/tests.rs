@@ -1,5 +1,6 @@
 //! The mailbox against a slow, obvious model, and under threads.
 
+use super::model::Model;
 use super::*;
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -67,6 +68,8 @@ enum Step {
     },
     Take(usize),
     TakeOdd,
+    /// A round as a head does it.
+    Round,
     /// Puts so many back that were taken, when another has come in, if the flag says so.
     GiveBack(usize, bool),
     /// Who has the box is not to read: in the middle of a round, or outside of it.
@@ -85,6 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..6_usize).prop_map(Step::Take),
         1 => Just(Step::Take(usize::MAX)),
         1 => Just(Step::TakeOdd),
+        4 => Just(Step::Round),
         1 => (0..6_usize, any::<bool>()).prop_map(|(budget, push)| Step::GiveBack(budget, push)),
         2 => Just(Step::Sort),
         1 => any::<bool>().prop_map(Step::Shelve),
@@ -96,103 +100,6 @@ fn step() -> impl Strategy<Value = Step> {
 fn overflow() -> impl Strategy<Value = Overflow> {
     use Overflow::{Block, DropNewest, DropOldest, KeepLatest, Reject};
     prop_oneof![Just(Reject), Just(DropOldest), Just(DropNewest), Just(KeepLatest), Just(Block(Duration::from_secs(1)))]
-}
-
-/// (number, subject, priority, rank) of what waits, in order of arrival; sorted only when somebody takes.
-struct Model {
-    waiting: Vec<(usize, u8, i8, Rank)>,
-    bound: usize,
-    overflow: Overflow,
-    order: Order,
-    closed: bool,
-    count: MailCount,
-}
-
-/// What becomes of a push: taken, taken with a loss, or refused.
-type Fate = Result<Option<(Dropped, usize)>, Refusal>;
-
-impl Model {
-    fn push(&mut self, number: usize, subject: u8, priority: i8, rank: Rank) -> Fate {
-        let fate = self.decide(number, subject, priority, rank);
-        match fate {
-            Err(_) => self.count.refused += 1,
-            Ok(lost) => {
-                self.count.received += 1;
-                self.count.dropped += u64::from(lost.is_some());
-            }
-        }
-        self.count.high_water = self.count.high_water.max(self.waiting.len());
-        fate
-    }
-
-    fn decide(&mut self, number: usize, subject: u8, priority: i8, rank: Rank) -> Fate {
-        let new = (number, subject, priority, rank);
-        if self.closed {
-            return Err(Refusal::Closed);
-        }
-        let ordinary = |other: &(usize, u8, i8, Rank)| other.3 == Rank::Ordinary;
-        if rank == Rank::Ordinary {
-            let same = self.waiting.iter().position(|other| ordinary(other) && other.1 == subject);
-            if let (Overflow::KeepLatest, Some(at)) = (self.overflow, same) {
-                let old = if self.order == Order::Priority && self.waiting[at].2 != priority {
-                    let old = self.waiting.remove(at);
-                    self.waiting.push(new);
-                    old
-                } else {
-                    std::mem::replace(&mut self.waiting[at], new)
-                };
-                return Ok(Some((Dropped::Superseded, old.0)));
-            }
-            if self.waiting.iter().filter(|other| other.3 != Rank::Urgent).count() >= self.bound {
-                let by_priority = |other: &&(usize, u8, i8, Rank)| if self.order == Order::Fifo { 0 } else { other.2 };
-                let victim = self.waiting.iter().filter(|other| ordinary(other)).min_by_key(by_priority).copied();
-                return match (self.overflow, victim) {
-                    (Overflow::DropNewest, _) => Ok(Some((Dropped::Newest, number))),
-                    (Overflow::DropOldest, Some(old)) if self.order == Order::Priority && old.2 > priority => {
-                        Ok(Some((Dropped::Newest, number)))
-                    }
-                    (Overflow::DropOldest, Some(old)) => {
-                        self.waiting.retain(|other| other.0 != old.0);
-                        self.waiting.push(new);
-                        Ok(Some((Dropped::Oldest, old.0)))
-                    }
-                    _ => Err(Refusal::Full),
-                };
-            }
-        }
-        self.waiting.push(new);
-        Ok(None)
-    }
-
-    /// Takes so many, all that is known of them.
-    fn take_whole(&mut self, budget: usize) -> Vec<(usize, u8, i8, Rank)> {
-        let before = self.waiting.clone();
-        let taken = self.take(budget, |_| true);
-        taken.iter().filter_map(|number| before.iter().find(|it| it.0 == *number).copied()).collect()
-    }
-
-    fn give_back(&mut self, taken: Vec<(usize, u8, i8, Rank)>) {
-        self.count.delivered -= taken.len() as u64;
-        self.waiting.splice(0..0, taken);
-        self.count.high_water = self.count.high_water.max(self.waiting.len());
-    }
-
-    fn take(&mut self, budget: usize, due: impl Fn(usize) -> bool) -> Vec<usize> {
-        let taken: Vec<_> = self.sorted().into_iter().filter(|it| due(*it)).take(budget).collect();
-        self.waiting.retain(|it| !taken.contains(&it.0));
-        self.count.delivered += taken.len() as u64;
-        taken
-    }
-
-    /// In order of delivery.
-    fn sorted(&self) -> Vec<usize> {
-        let mut sorted = self.waiting.clone();
-        let order = self.order;
-        sorted.sort_by_key(|it| {
-            (it.3 != Rank::Urgent, if order == Order::Fifo || it.3 == Rank::Urgent { 0 } else { -it.2 })
-        });
-        sorted.iter().map(|it| it.0).collect()
-    }
 }
 
 struct Trial {
@@ -217,6 +124,7 @@ impl Trial {
         self.drops.borrow_mut().push(0);
         let body = Body(number, Rc::clone(&self.drops));
         let (woken, lost) = (std::cell::Cell::new(false), std::cell::Cell::new(None));
+        let listed = self.bag().visits.len();
         let note = Note { number, sender, subject, priority, rank, _body: body };
         let drops = Rc::clone(&self.drops);
         let result = self.mailbox.push(
@@ -233,7 +141,7 @@ impl Trial {
             *refusal
         });
         assert_eq!(fate, self.model.push(number, subject, priority, rank));
-        let woken = woken.get() || !std::mem::take(&mut self.depot.borrow_mut().bags[0].ready).is_empty();
+        let woken = woken.get() || self.bag().visits.len() > listed;
         let whole = self.is_whole();
         let was_ready = if abroad && !whole { self.told } else { self.ready };
         assert_eq!(woken, !was_ready && result.is_ok(), "woken exactly when it was idle");
@@ -253,21 +161,65 @@ impl Trial {
         self.model.overflow != Overflow::Reject || self.model.order != Order::Fifo
     }
 
-    /// A round begins: what lay in the bag lies in the sack.
-    fn begin(&mut self) {
+    fn bag(&mut self) -> &mut Bag<Note> {
+        &mut self.depot.get_mut().bags[0]
+    }
+
+    /// A round begins: what lay in the bag lies in the sack. Whom it lists.
+    fn begin(&mut self) -> Vec<Visit> {
         self.sack.recover();
-        std::mem::swap(&mut self.depot.get_mut().bags[0].sack, &mut self.sack);
+        let Bag { sack, visits, .. } = &mut self.depot.get_mut().bags[0];
+        std::mem::swap(sack, &mut self.sack);
+        std::mem::take(visits)
+    }
+
+    /// What a round leaves is listed for the next.
+    fn end(&mut self, more: bool) {
+        self.sack.reset();
+        (self.ready, self.told) = (more, false);
+        if more {
+            self.bag().list(0);
+        }
     }
 
     /// All that is taken in one round.
     fn take(&mut self, budget: usize) -> (Vec<Note>, bool) {
         self.begin();
         let budget = u32::try_from(budget).unwrap_or(u32::MAX);
-        let (chain, more) = self.mailbox.take(&mut self.sack, budget);
-        let taken = self.sack.take_all(chain).collect();
-        self.sack.reset();
-        (self.ready, self.told) = (more, false);
+        let round = self.depot.get_mut().bags[0].round();
+        let (front, more) = self.mailbox.take(&mut self.sack, round, budget);
+        let taken = self.sack.take_all(front).collect();
+        self.end(more);
         (taken, more)
+    }
+
+    /// A round of those that are listed, by what they are listed with, if that holds.
+    fn round(&mut self) {
+        self.sort();
+        let taken = if self.bag().sack.is_as_listed() {
+            let visits = self.begin();
+            threads::begin_round(&self.depot);
+            let taken = visits
+                .iter()
+                .filter_map(|visit| visit.taken)
+                .flat_map(|front| self.sack.take_all(front).collect::<Vec<_>>());
+            let taken = taken.collect();
+            self.end(false);
+            taken
+        } else {
+            self.take(usize::MAX).0
+        };
+        let expected = self.model.take(usize::MAX, |_| true);
+        self.check(&taken, &expected, false);
+    }
+
+    /// The head looks at the list by which others tell it.
+    fn sort(&mut self) {
+        if std::mem::take(&mut self.announced) {
+            let is_new = self.mailbox.announced(&mut self.depot.get_mut().bags[0]);
+            assert_eq!(is_new, self.is_whole() || !self.ready);
+            self.ready |= !self.is_whole();
+        }
     }
 
     fn check(&self, taken: &[Note], expected: &[usize], more: bool) {
@@ -302,10 +254,27 @@ impl Trial {
         // Who has moved to another lane and back is visited twice in a round.
         let (none, still) = self.mailbox.take_due(&mut self.sack, u32::MAX, is_odd);
         assert_eq!((self.sack.take_all(none).count(), still), (0, more));
-        (self.ready, self.told) = (more, false);
+        self.end(more);
         let expected = self.model.take(usize::MAX, |number| number % 2 == 1);
         self.check(&taken, &expected, more);
         self.last_of_sender = [0; 3];
+    }
+
+    fn give_back(&mut self, budget: usize, push: bool) {
+        let (batch, _) = self.take(budget);
+        let taken = self.model.take_whole(budget);
+        // Twice the same subject is possible only here: which of them goes first is no part of the promise.
+        if push && self.model.overflow != Overflow::KeepLatest {
+            self.push(0, 0, 0, Rank::Ordinary, budget.is_multiple_of(2));
+            self.push(1, 1, 1, Rank::Urgent, budget.is_multiple_of(3));
+        }
+        let woken = self.mailbox.give_back(batch, &mut self.depot.get_mut().bags[0].sack);
+        assert_eq!(woken, !self.ready && !taken.is_empty(), "listed exactly when it was idle");
+        self.ready |= woken;
+        if woken {
+            self.bag().list(0);
+        }
+        self.model.give_back(taken);
     }
 
     fn run(&mut self, step: &Step) {
@@ -321,26 +290,13 @@ impl Trial {
                 }
                 let sack = if in_round { &mut self.sack } else { &mut self.depot.get_mut().bags[0].sack };
                 self.mailbox.shelve(Vec::new(), sack);
-            }
-            Step::Sort => {
-                if std::mem::take(&mut self.announced) && !self.is_whole() {
-                    assert_eq!(self.mailbox.is_announced(), !self.ready);
-                    self.ready = true;
+                if in_round && self.ready {
+                    self.bag().list(0);
                 }
             }
-            Step::GiveBack(budget, push) => {
-                let (batch, _) = self.take(budget);
-                let taken = self.model.take_whole(budget);
-                // Twice the same subject is possible only here: which of them goes first is no part of the promise.
-                if push && self.model.overflow != Overflow::KeepLatest {
-                    self.push(0, 0, 0, Rank::Ordinary, budget % 2 == 0);
-                    self.push(1, 1, 1, Rank::Urgent, budget % 3 == 0);
-                }
-                let woken = self.mailbox.give_back(batch, &mut self.depot.get_mut().bags[0].sack);
-                assert_eq!(woken, !self.ready && !taken.is_empty(), "listed exactly when it was idle");
-                self.ready |= woken;
-                self.model.give_back(taken);
-            }
+            Step::Sort => self.sort(),
+            Step::Round => self.round(),
+            Step::GiveBack(budget, push) => self.give_back(budget, push),
             Step::Close => {
                 let left = self.mailbox.close(&mut self.depot.get_mut().bags[0].sack);
                 let mut numbers: Vec<_> = left.iter().map(|note| note.number).collect();
@@ -359,7 +315,8 @@ impl Trial {
                 self.model.closed = false;
                 if !self.is_whole() {
                     // It is on no list now, and must be listed for what waits.
-                    self.ready = !self.model.waiting.is_empty() && self.mailbox.is_announced();
+                    let bag = &mut self.depot.get_mut().bags[0];
+                    self.ready = !self.model.waiting.is_empty() && self.mailbox.announced(bag);
                 }
             }
         }
@@ -376,6 +333,7 @@ proptest! {
         bound in 1..5_u32,
         overflow in overflow(),
         by_priority: bool,
+        rounds_left in prop_oneof![0..4_u32, Just(u32::MAX - 1)],
         steps in proptest::collection::vec(step(), 1..120),
     ) {
         let order = if by_priority { Order::Priority } else { Order::Fifo };
@@ -384,6 +342,7 @@ proptest! {
             waiting: Vec::new(), bound: bound as usize, overflow, order, closed: false, count: MailCount::default(),
         };
         let (mailbox, depot) = threads::alone(bound, overflow, order);
+        depot.borrow_mut().bags[0].set_round(u32::MAX - rounds_left);
         mailbox.open();
         let mut trial = Trial {
             mailbox, depot, sack: Sack::default(), model, drops,
@@ -410,9 +369,47 @@ fn a_box_that_opens_is_on_no_list() {
     let (mailbox, depot) = threads::alone(1, Overflow::Reject, Order::Fifo);
     mailbox.open();
     assert!(mailbox.close(&mut depot.borrow_mut().bags[0].sack).is_empty());
-    assert!(mailbox.is_announced() && !mailbox.is_announced());
+    let announced = || mailbox.announced(&mut depot.borrow_mut().bags[0]);
+    assert!(announced() && !announced());
+    depot.borrow_mut().bags[0].visits.clear();
     mailbox.open();
     let right = threads::right(&depot);
     mailbox.push(threads::Plain { sender: 0, number: 0 }, Some(right), || (), |_, _| ()).unwrap();
-    assert_eq!(depot.borrow().bags[0].ready, [0]);
+    assert_eq!(depot.borrow().bags[0].visits.iter().map(|visit| visit.slot).collect::<Vec<_>>(), [0]);
+}
+
+#[test]
+fn what_a_round_had_is_not_seen_again_when_rounds_are_numbered_anew() {
+    let (mailbox, depot) = threads::alone(5, Overflow::Reject, Order::Fifo);
+    mailbox.open();
+    let push = || {
+        let right = threads::right(&depot);
+        mailbox.push(threads::Plain { sender: 0, number: 0 }, Some(right), || (), |_, _| ()).unwrap();
+        (mailbox.count().waiting, std::mem::take(&mut depot.borrow_mut().bags[0].visits).len())
+    };
+    depot.borrow_mut().bags[0].sack.make_slot();
+    assert_eq!(push(), (1, 1));
+    threads::begin_round(&depot);
+    assert_eq!(mailbox.count().waiting, 0);
+    depot.borrow_mut().bags[0].set_round(u32::MAX);
+    threads::begin_round(&depot);
+    assert_eq!(mailbox.count().waiting, 0, "of the round that had this number before");
+    assert_eq!(push(), (1, 1));
+}
+
+#[test]
+fn the_most_that_waited_is_known_beyond_what_a_home_can_count() {
+    let (mailbox, depot) = threads::alone(u32::MAX, Overflow::Reject, Order::Fifo);
+    mailbox.open();
+    let push = |abroad: bool| {
+        let right = (!abroad).then(|| threads::right(&depot));
+        mailbox.push(threads::Plain { sender: 0, number: 0 }, right, || (), |_, _| ()).unwrap();
+        mailbox.count().high_water
+    };
+    for most in 1..=usize::from(u16::MAX) + 3 {
+        assert_eq!(push(false), most);
+    }
+    assert_eq!([push(true), push(true), push(false)], [65_539, 65_540, 65_541]);
+    assert_eq!(mailbox.take_all(&mut depot.borrow_mut().bags[0].sack).len(), 65_541);
+    assert_eq!((push(false), mailbox.count().delivered, mailbox.count().waiting), (65_541, 65_541, 1));
 }

@@ -43,11 +43,21 @@ impl Parcel for Plain {
 
 /// A box alone on its head.
 pub(super) fn alone<M: Item>(size: u32, overflow: Overflow, order: Order) -> (Mailbox<M>, RefCell<Depot<M>>) {
-    let home = HomeRef::new(Arc::new(Page::vacant()), 0);
+    let rounds = Arc::<Rounds>::default();
     let mut depot = Depot::default();
+    depot.bags.push(Bag::new(rounds.add()));
+    let home = HomeRef::new(Arc::new(Page::vacant(rounds)), 0);
     depot.add(&home);
-    depot.bags.push(Bag::default());
     (Mailbox::new(home, NonZeroU32::new(size).unwrap(), overflow, order), RefCell::new(depot))
+}
+
+/// As a head does it by its list.
+#[cfg(not(loom_model))]
+pub(super) fn begin_round<M>(depot: &RefCell<Depot<M>>) {
+    let mut depot = depot.borrow_mut();
+    if !depot.bags[0].begin_next() {
+        depot.forget_rounds(0);
+    }
 }
 
 /// By what the head of such a box reaches it.
@@ -66,16 +76,18 @@ fn push(
 
 impl<M: Item> Mailbox<M> {
     /// As a round does it.
-    pub(super) fn take(&self, sack: &mut Sack<M>, budget: u32) -> (Chain, bool) {
-        self.home().take(0, budget).map_or_else(|| self.take_due(sack, budget, |_| true), |chain| (chain, false))
+    pub(super) fn take(&self, sack: &mut Sack<M>, round: u32, budget: u32) -> (Front, bool) {
+        let taken = self.home().take(0, round, budget);
+        taken.map_or_else(|| self.take_due(sack, budget, |_| true), |front| (front, false))
     }
 }
 
 /// A round of one box.
 fn take(mailbox: &Mailbox<Plain>, budget: u32, depot: &RefCell<Depot<Plain>>) -> (Vec<Plain>, bool) {
-    let mut sack = std::mem::take(&mut depot.borrow_mut().bags[0].sack);
-    let (chain, more) = mailbox.take(&mut sack, budget);
-    (sack.take_all(chain).collect(), more)
+    let bag = &mut depot.borrow_mut().bags[0];
+    let (mut sack, round) = (std::mem::take(&mut bag.sack), bag.round());
+    let (front, more) = mailbox.take(&mut sack, round, budget);
+    (sack.take_all(front).collect(), more)
 }
 
 /// The same, open.
@@ -239,11 +251,11 @@ mod loom {
             let own = push(&mailbox, Plain { sender: 2, number: 0 }, Some(&depot), || ());
             refused.fetch_add(usize::from(!own), SeqCst);
             let mut visit = || {
-                let mut listed = !std::mem::take(&mut depot.borrow_mut().bags[0].ready).is_empty();
                 // A mailman comes only when called.
                 if wakes.swap(0, SeqCst) > 0 {
-                    listed |= mailbox.is_announced();
+                    mailbox.announced(&mut depot.borrow_mut().bags[0]);
                 }
+                let listed = !std::mem::take(&mut depot.borrow_mut().bags[0].visits).is_empty();
                 if listed {
                     let (taken, more) = take(&mailbox, 8, &depot);
                     assert!(!more);

@@ -144,7 +144,7 @@ impl Scope {
     /// Merges what lies in a branch of one lane, but for its errands.
     pub(crate) fn merge(&self, branch: &Self, lane: u32) {
         if let Some(bag) = branch.depot.borrow_mut().bags.get_mut(lane as usize) {
-            self.bag(lane).ready.append(&mut bag.ready);
+            self.bag(lane).list_all(bag);
         }
         let flagged = branch.lanes.borrow_mut().get_mut(lane as usize).map(|lane| std::mem::take(&mut lane.flagged));
         if flagged == Some(true) {

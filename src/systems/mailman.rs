@@ -8,7 +8,7 @@ use crate::event::Inbox;
 use crate::failure::guarded;
 use crate::filter::{Filters, Only};
 use crate::mail::Mail;
-use crate::mailbox::{Chain, Sack};
+use crate::mailbox::{Front, Sack};
 use crate::post::Address;
 use crate::process::{Flags, Vitals};
 use crate::scope::{self, Scope};
@@ -26,14 +26,14 @@ const LOGGED: usize = 256;
 /// would cost as much as to write it did. The pill is the one known after the mail was taken out of its box.
 #[inline(always)]
 pub(super) fn read_all(
-    chain: Chain,
+    front: Front,
     sack: &mut Sack<Mail>,
     pill: Option<&Subject>,
     process: &mut AnyProcess<'_>,
     cx: &mut RawContext<'_>,
 ) {
-    let (mut left, mut all_light, mut unwilling) = (chain, true, false);
-    while let Some(slot) = sack.front(&mut left) {
+    let (mut left, mut all_light, mut unwilling) = (front, true, false);
+    while let Some(slot) = sack.next(&mut left) {
         let Some(mail) = slot else { continue };
         if unwilling || !mail.is_plain() || pill.is_some_and(|pill| mail.subject_is(pill)) {
             read_special(slot.take(), unwilling, process, cx);
@@ -46,7 +46,7 @@ pub(super) fn read_all(
         if !mail.needs_no_drop() {
             all_light = false;
         }
-        if left.count > 0 {
+        if !left.is_empty() {
             unwilling = is_unwilling(cx);
         }
         if cx.scope.forwards.is_some() {
@@ -55,7 +55,7 @@ pub(super) fn read_all(
     }
     // Most mail holds nothing that has to be given back: to look takes a third of what it takes to drop it.
     if !all_light {
-        sack.take_all(chain).for_each(drop);
+        sack.take_all(front).for_each(drop);
     }
     if cx.scope.has_errands(cx.vitals.address.party()) {
         run_errands(process, cx);
@@ -238,8 +238,8 @@ fn unmatched(mail: &Mail, scope: &Scope) {
 }
 
 /// Puts mail into an order that no placement of its senders can change.
-pub(super) fn sort(chain: &mut Chain, sack: &mut Sack<Mail>) {
-    sack.sort(chain, |mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()));
+pub(super) fn sort(front: &mut Front, sack: &mut Sack<Mail>) {
+    sack.sort(front, |mail| (!mail.is_urgent(), Reverse(mail.priority), mail.time, mail.sender.birth()));
 }
 
 /// The last pass before death: what is in the box is read, unless the state of the process is not trusted, then the box is
@@ -248,12 +248,12 @@ pub(crate) fn last_pass(process: &mut AnyProcess<'_>, cx: &mut RawContext<'_>) {
     let address = cx.vitals.address.clone();
     if cx.vitals.flags.has(Flags::DYING) && !is_distrusted(&address) && !cx.scope.control.is_braked() {
         let all = address.0.mailbox.take_all(&mut cx.scope.bag(cx.vitals.lane).sack);
-        let (mut sack, mut chain) = Sack::of(all);
+        let (mut sack, mut front) = Sack::of(all);
         if cx.scope.next_tick {
-            sort(&mut chain, &mut sack);
+            sort(&mut front, &mut sack);
         }
         cx.scope.forwards.clear();
-        read_all(chain, &mut sack, cx.scope.control.pill.get(), process, cx);
+        read_all(front, &mut sack, cx.scope.control.pill.get(), process, cx);
     }
     empty(&address, cx.scope);
     settle_debts("it died before answering", cx);
@@ -295,10 +295,8 @@ pub(crate) fn sort_announced(world: &mut World) {
     scope::of(world).link.take_announced(&mut announced);
     for entity in announced {
         scope::with(world, entity, |process, scope| {
-            if let Some(vitals) = process.get::<Vitals>()
-                && vitals.address.0.mailbox.is_announced()
-            {
-                scope.list_ready(vitals.lane, vitals.address.party());
+            if let Some(vitals) = process.get::<Vitals>() {
+                vitals.address.0.mailbox.announced(&mut scope.bag(vitals.lane));
             }
         });
     }
@@ -306,11 +304,10 @@ pub(crate) fn sort_announced(world: &mut World) {
 
 /// A process has changed lanes: its mail and its events are read there from now on.
 pub(crate) fn follow(address: &Address, lane: u32, scope: &Scope) {
-    let before = address.0.mailbox.home().set_lane(lane);
-    address.0.mailbox.shelve(Vec::new(), &mut scope.bag(before).sack);
-    address.0.mailbox.unlist();
-    let has_mail = address.mail_count().waiting > 0 && address.0.mailbox.is_announced();
-    if has_mail || address.0.known_inbox().is_some_and(Inbox::is_ready) {
-        scope.list_ready(lane, address.party());
+    let mailbox = &address.0.mailbox;
+    mailbox.shelve(Vec::new(), &mut scope.bag(mailbox.home().lane()).sack);
+    mailbox.home().set_lane(lane);
+    if address.mail_count().waiting > 0 || address.0.known_inbox().is_some_and(Inbox::is_ready) {
+        mailbox.announced(&mut scope.bag(lane));
     }
 }

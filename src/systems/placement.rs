@@ -63,7 +63,7 @@ pub(crate) fn lane_of(scope: &Scope, group: u32, kind: u32) -> u32 {
     if let Some(lane) = lanes.iter().position(|lane| (lane.group, lane.kind) == (group, kind)) {
         return lane as u32;
     }
-    scope.depot.borrow_mut().bags.push(Bag::default());
+    scope.depot.borrow_mut().bags.push(Bag::new(scope.link.slots.rounds().add()));
     let is_home = lanes.iter().all(|lane| lane.kind != kind);
     lanes.push(Lane { group, kind, is_home, runs: 0, last: 0, before: 0, dear: true, flagged: true });
     let lane = lanes.len() as u32 - 1;

@@ -3,7 +3,7 @@
 
 use crate::erased::{AnyProcess, RawContext};
 use crate::mail::Mail;
-use crate::mailbox::{Attic, Chain, Home, Sack};
+use crate::mailbox::{Attic, BATCH, Front, Home, Sack, Visit};
 use crate::prefetch::prefetch;
 use crate::process::{Flags, Vitals};
 use crate::scope::Scope;
@@ -12,9 +12,6 @@ use crate::systems::mailman::{read_all, sort};
 use crate::systems::rows::{AnyRows, recycle};
 use bevy_ecs::entity::{Entities, Entity};
 use std::cell::Cell;
-
-/// How much mail a process may read in one tick; the rest waits for the next.
-const BUDGET: u32 = 1000;
 
 /// So many visits ahead, memory is asked for.
 const AHEAD: usize = 16;
@@ -26,16 +23,12 @@ const AHEAD: usize = 16;
 /// within the round, a mail handed from each to the next would heap up at the last.
 #[derive(Default)]
 pub(crate) struct Desk {
-    /// The slots of those who have mail.
-    whom: Vec<u32>,
+    /// Those who have mail, and how many of them were visited in this round.
+    visits: Vec<Visit>,
+    made: usize,
     /// What was in the bag of the lane when the round began. Empty between rounds, but for its memory.
     sack: Sack<Mail>,
-    /// The visits of this round, and what is left of longer ones.
-    visits: Vec<Visit>,
-    /// How many visits there are, and how many of them are made.
-    planned: usize,
-    made: usize,
-    /// Whether what was in the box is known of each visit.
+    /// Whether what was in the box is known of each.
     all_taken: bool,
     /// Whether the rows of the visits are looked up: else they are those of the last visits before.
     is_sure: bool,
@@ -43,27 +36,23 @@ pub(crate) struct Desk {
     tables: Vec<AnyRows<'static>>,
 }
 
-/// What was in one mailbox when the round began.
-#[derive(Clone, Copy, Default)]
-struct Visit {
-    slot: u32,
-    /// Where in its table it stands.
-    row: u32,
-    /// What was in its box, once that is known.
-    taken: Option<Chain>,
-}
-
 impl Desk {
     /// Takes over the bag of a lane.
     #[inline(always)]
     pub(crate) fn open(&mut self, lane: u32, scope: &Scope) {
-        let mut bag = scope.bag(lane);
-        if !bag.ready.is_empty() {
-            // The last of a lane may have died while it was listed, and nobody been there since to pass it over.
-            self.whom.clear();
-            std::mem::swap(&mut bag.ready, &mut self.whom);
+        let mut depot = scope.depot.borrow_mut();
+        let bag = &mut depot.bags[lane as usize];
+        // The last of a lane may have died while it was listed, and nobody been there since to pass it over.
+        self.visits.clear();
+        if !bag.visits.is_empty() {
+            std::mem::swap(&mut bag.visits, &mut self.visits);
             self.sack.recover();
             std::mem::swap(&mut bag.sack, &mut self.sack);
+            (self.made, self.is_sure) = (0, false);
+            self.all_taken = self.sack.is_as_listed() && !scope.next_tick;
+            if self.all_taken && !bag.begin_next() {
+                depot.forget_rounds(lane);
+            }
         } else {
             // After a flood of mail, what it has taken is given back.
             bag.sack.reset();
@@ -74,15 +63,15 @@ impl Desk {
     /// Whether nobody has mail.
     #[inline(always)]
     pub(crate) fn is_idle(&self) -> bool {
-        self.whom.is_empty()
+        self.visits.is_empty()
     }
 
     /// Whether nobody else has mail than this one, or nobody at all.
     #[inline(always)]
     pub(crate) fn is_for(&self, vitals: Option<&Vitals>) -> bool {
-        match &*self.whom {
+        match &*self.visits {
             [] => true,
-            [slot] => vitals.is_some_and(|vitals| vitals.address.party().slot() == *slot),
+            [visit] => vitals.is_some_and(|vitals| vitals.address.party().slot() == visit.slot),
             _ => false,
         }
     }
@@ -91,53 +80,43 @@ impl Desk {
     /// another.
     #[inline(never)]
     pub(crate) fn deliver_to(&mut self, mut process: AnyProcess<'_>, vitals: &mut Vitals, scope: &Scope) {
-        self.whom.clear();
-        let slot = vitals.address.party().slot();
-        let taken = scope.at_homes(|homes| homes.get(slot).and_then(|home| take(home, vitals.lane, scope)));
-        let taken = taken.or_else(|| take_more(&mut self.sack, vitals, scope));
+        let listed = self.visits.first().filter(|_| self.all_taken).and_then(|visit| visit.taken);
+        let taken = listed.or_else(|| take_one(vitals, scope)).or_else(|| take_more(&mut self.sack, vitals, scope));
         Round::after_taking(&mut self.sack, scope).read(taken, &mut process, vitals);
         self.sack.reset();
     }
 
-    /// Empties the boxes of those who have mail, as far as that can be done by a look at their homes; if that was not enough for
-    /// all, looks up where they stand. One who has moved to another lane has been listed anew there. Whether anybody has mail.
+    /// Empties the boxes of those who have mail, where that is more than to take what they are listed with: as far as that can be
+    /// done by a look at their homes; if that was not enough for all, looks up where they stand. Whether anybody has mail.
     #[inline(always)]
     pub(crate) fn collect(&mut self, entities: &Entities, lane: u32, scope: &Scope) -> bool {
-        !self.is_idle() && {
+        if !self.all_taken && !self.is_idle() {
             self.collect_all(lane, scope);
             if !self.all_taken {
                 self.locate(entities, scope);
             }
-            true
         }
+        !self.is_idle()
     }
 
+    #[inline(never)]
     fn collect_all(&mut self, lane: u32, scope: &Scope) {
-        let (depot, whom) = (scope.depot.borrow(), &*self.whom);
-        let homes = depot.homes();
-        if self.visits.len() < whom.len() {
-            self.visits.resize(whom.len(), Visit::default());
-        }
-        (self.planned, self.made, self.all_taken, self.is_sure) = (0, 0, true, false);
-        let mut visits = self.visits.iter_mut();
-        let Some(mut visit) = visits.next() else { return };
-        for (at, &slot) in whom.iter().enumerate() {
-            if let Some(home) = whom.get(at + AHEAD).and_then(|next| homes.get(*next)) {
+        let (depot, visits, mut kept) = (scope.depot.borrow(), &mut *self.visits, 0);
+        let (homes, round) = (depot.homes(), depot.bags[lane as usize].round());
+        self.all_taken = true;
+        for at in 0..visits.len() {
+            if let Some(home) = visits.get(at + AHEAD).and_then(|next| homes.get(next.slot)) {
                 prefetch(home);
             }
-            let Some(home) = homes.get(slot) else { continue };
-            match take(home, lane, scope) {
-                Some(chain) => visit.taken = Some(chain),
-                None if home.lane() != lane => continue,
-                None => (visit.taken, self.all_taken) = (None, false),
-            }
-            (visit.slot, visit.row) = (slot, home.row());
-            self.planned += 1;
-            // One who is listed has one visit at most: there are enough.
-            let Some(next) = visits.next() else { break };
-            visit = next;
+            let slot = visits[at].slot;
+            // Who has moved to another lane has been listed anew there.
+            let Some(home) = homes.get(slot).filter(|home| home.lane() == lane) else { continue };
+            let taken = take(home, lane, round, scope);
+            visits[kept] = Visit { slot, row: home.row(), taken };
+            kept += 1;
+            self.all_taken &= taken.is_some();
         }
-        self.whom.clear();
+        self.visits.truncate(kept);
     }
 
     /// Looks up where those stand who are yet to be visited. Not for each round: who has not moved is found without, and the
@@ -146,7 +125,7 @@ impl Desk {
     pub(crate) fn locate(&mut self, entities: &Entities, scope: &Scope) {
         let depot = scope.depot.borrow();
         let homes = depot.homes();
-        for visit in &mut self.visits[self.made..self.planned] {
+        for visit in &mut self.visits[self.made..] {
             let (Some(home), Some(attic)) = (homes.get(visit.slot), homes.attic(visit.slot)) else { continue };
             if let Ok(place) = entities.get_spawned(attic.entity()) {
                 visit.row = place.table_row.index_u32();
@@ -172,13 +151,13 @@ impl Desk {
         if !self.all_taken {
             self.take_rest(tables, scope);
         }
-        let (mut round, visits) = (Round::after_taking(&mut self.sack, scope), &self.visits[..self.planned]);
+        let (mut round, visits) = (Round::after_taking(&mut self.sack, scope), &*self.visits);
         for (at, Visit { slot, row, taken }) in visits.iter().enumerate().skip(self.made) {
-            if let Some(Visit { row, taken: Some(chain), .. }) = visits.get(at + AHEAD) {
+            if let Some(Visit { row, taken: Some(front), .. }) = visits.get(at + AHEAD) {
                 if let [only] = tables {
                     only.prefetch(*row);
                 }
-                round.sack.prefetch(*chain);
+                round.sack.prefetch(*front);
             }
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((mut process, vitals)) => round.read(*taken, &mut process, vitals),
@@ -198,7 +177,7 @@ impl Desk {
     /// anybody reads: what is written then must not be hung behind what is in the sack of this round.
     #[inline(never)]
     fn take_rest(&mut self, tables: &mut [AnyRows<'_>], scope: &Scope) {
-        for Visit { slot, row, taken } in self.visits[..self.planned].iter_mut().filter(|visit| visit.taken.is_none()) {
+        for Visit { slot, row, taken } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
             match tables.iter_mut().find_map(|rows| rows.get_mut(*slot, *row)) {
                 Some((_, vitals)) => *taken = take_more(&mut self.sack, vitals, scope),
                 None => put_back(&mut self.sack, *slot, None, scope),
@@ -214,14 +193,14 @@ impl Desk {
         scope: &Scope,
     ) {
         let entity = |slot| scope.at_homes(|homes| homes.attic(slot).map_or(Entity::PLACEHOLDER, Attic::entity));
-        for Visit { slot, taken, .. } in self.visits[..self.planned].iter_mut().filter(|visit| visit.taken.is_none()) {
+        for Visit { slot, taken, .. } in self.visits.iter_mut().filter(|visit| visit.taken.is_none()) {
             let found = find(entity(*slot), &mut |_, vitals| *taken = take_more(&mut self.sack, vitals, scope));
             if !found {
                 put_back(&mut self.sack, *slot, None, scope);
             }
         }
         let mut round = Round::after_taking(&mut self.sack, scope);
-        for Visit { slot, taken, .. } in self.visits[..self.planned].iter().filter(|visit| visit.taken.is_some()) {
+        for Visit { slot, taken, .. } in self.visits.iter().filter(|visit| visit.taken.is_some()) {
             let found = find(entity(*slot), &mut |process, vitals| round.read(*taken, process, vitals));
             if !found {
                 put_back(round.sack, *slot, *taken, scope);
@@ -233,19 +212,26 @@ impl Desk {
 
 /// Of one who is in the lane, but not to be seen there, as long as its entity is disabled: its mail waits.
 #[cold]
-fn put_back(sack: &mut Sack<Mail>, slot: u32, taken: Option<Chain>, scope: &Scope) {
+fn put_back(sack: &mut Sack<Mail>, slot: u32, taken: Option<Front>, scope: &Scope) {
     scope.depot.borrow_mut().put_back(slot, taken, sack);
 }
 
 /// Empties a mailbox by a look at its home, if that can be done.
 #[inline(always)]
-fn take(home: &Home, lane: u32, scope: &Scope) -> Option<Chain> {
-    if scope.next_tick { None } else { home.take(lane, BUDGET) }
+fn take(home: &Home, lane: u32, round: u32, scope: &Scope) -> Option<Front> {
+    if scope.next_tick { None } else { home.take(lane, round, BATCH.into()) }
+}
+
+/// The same of one alone.
+fn take_one(vitals: &Vitals, scope: &Scope) -> Option<Front> {
+    let (depot, lane) = (scope.depot.borrow(), vitals.lane);
+    let home = depot.homes().get(vitals.address.party().slot())?;
+    take(home, lane, depot.bags[lane as usize].round(), scope)
 }
 
 /// Empties a mailbox for which that is not enough; unless its process may not read now: then it is looked at again.
 #[inline(never)]
-fn take_more(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Chain> {
+fn take_more(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Front> {
     let mailbox = &vitals.address.0.mailbox;
     if !vitals.flags.is_clear() && !may_read(vitals, scope) {
         mailbox.shelve(Vec::new(), sack);
@@ -254,18 +240,18 @@ fn take_more(sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) -> Option<Ch
         }
         return None;
     }
-    let (chain, more) = if scope.next_tick {
+    let (front, more) = if scope.next_tick {
         let start = scope.now();
-        let (mut chain, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start);
-        sort(&mut chain, sack);
-        (chain, more)
+        let (mut front, more) = mailbox.take_due(sack, u32::MAX, |mail| mail.time < start);
+        sort(&mut front, sack);
+        (front, more)
     } else {
-        mailbox.take_due(sack, BUDGET, |_| true)
+        mailbox.take_due(sack, BATCH.into(), |_| true)
     };
     if more {
         scope.list_ready(vitals.lane, vitals.address.party());
     }
-    Some(chain)
+    Some(front)
 }
 
 /// What all that read in one round have in common.
@@ -286,25 +272,25 @@ impl<'a> Round<'a> {
 
     /// Has a process read what was there, if it may; somebody before it in this round may have seen to that.
     #[inline(always)]
-    fn read(&mut self, taken: Option<Chain>, process: &mut AnyProcess<'_>, vitals: &mut Vitals) {
-        let (Some(chain), scope) = (taken, self.scope) else { return };
+    fn read(&mut self, taken: Option<Front>, process: &mut AnyProcess<'_>, vitals: &mut Vitals) {
+        let (Some(front), scope) = (taken, self.scope) else { return };
         if !vitals.flags.is_clear() && !may_read(vitals, scope) || scope.control.is_braked() {
-            return give_back(chain, self.sack, vitals, scope);
+            return give_back(front, self.sack, vitals, scope);
         }
         let pulled = Cell::new(false);
         let mut cx = RawContext::new(vitals, scope, &pulled);
-        read_all(chain, self.sack, self.pill, process, &mut cx);
+        read_all(front, self.sack, self.pill, process, &mut cx);
     }
 }
 
 #[cold]
-fn give_back(chain: Chain, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
+fn give_back(front: Front, sack: &mut Sack<Mail>, vitals: &Vitals, scope: &Scope) {
     let party = vitals.address.party();
     // It was listed for that, too.
     let has_errands = scope.has_errands(party);
     let mut bag = scope.bag(vitals.lane);
-    if vitals.address.0.mailbox.give_back(sack.take_all(chain).collect(), &mut bag.sack) || has_errands {
-        bag.ready.push(party.slot());
+    if vitals.address.0.mailbox.give_back(sack.take_all(front).collect(), &mut bag.sack) || has_errands {
+        bag.list(party.slot());
     }
 }
 

@@ -16,6 +16,10 @@ pub(super) struct Model {
 pub(super) type Fate = Result<Option<(Dropped, usize)>, Refusal>;
 
 impl Model {
+    pub(super) fn new(bound: usize, overflow: Overflow, order: Order) -> Self {
+        Self { waiting: Vec::new(), bound, overflow, order, closed: false, count: MailCount::default() }
+    }
+
     pub(super) fn push(&mut self, number: usize, subject: u8, priority: i8, rank: Rank) -> Fate {
         let fate = self.decide(number, subject, priority, rank);
         match fate {

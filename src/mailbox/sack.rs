@@ -104,7 +104,7 @@ impl<M> Sack<M> {
         }
     }
 
-    fn resize(&mut self, slots: usize) {
+    pub(super) fn resize(&mut self, slots: usize) {
         let mut list = Vec::with_capacity(slots);
         huge_pages::reserve(list.spare_capacity_mut());
         list.extend(std::mem::take(&mut self.slots).into_vec().into_iter().take(slots));

@@ -326,34 +326,55 @@ impl Trial {
     }
 }
 
+/// Mostly what most boxes see: mail of their own head, between two of its rounds.
+fn plain_step() -> impl Strategy<Value = Step> {
+    let own = Step::Push { sender: 0, subject: 0, priority: 0, rank: Rank::Ordinary, abroad: false };
+    prop_oneof![20 => Just(own), 12 => Just(Step::Round), 4 => step()]
+}
+
+/// Tries a box, whose lists have so much room before they grow, and for which so many rounds are left before they are numbered
+/// anew.
+fn try_out(model: Model, room: usize, rounds_left: u32, steps: &[Step]) {
+    let bound = u32::try_from(model.bound).unwrap();
+    let (mailbox, depot) = threads::alone(bound, model.overflow, model.order);
+    depot.borrow_mut().bags[0].set_round(u32::MAX - rounds_left);
+    depot.borrow_mut().bags[0].sack.resize(room);
+    let (mut sack, drops) = (Sack::default(), Rc::<RefCell<Vec<u32>>>::default());
+    sack.resize(room);
+    mailbox.open();
+    let (told, ready, announced) = (false, false, false);
+    let mut trial =
+        Trial { mailbox, depot, sack, model, drops: Rc::clone(&drops), told, ready, announced, last_of_sender: [0; 3] };
+    steps.iter().for_each(|step| trial.run(step));
+    drop(trial);
+    assert!(drops.borrow().iter().all(|drops| *drops == 1), "each body is dropped exactly once");
+}
+
+fn rounds_left() -> impl Strategy<Value = u32> {
+    prop_oneof![0..4_u32, Just(u32::MAX - 1)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn the_mailbox_does_what_the_model_says(
-        bound in 1..5_u32,
+        bound in 1..5_usize,
         overflow in overflow(),
         by_priority: bool,
-        rounds_left in prop_oneof![0..4_u32, Just(u32::MAX - 1)],
+        rounds_left in rounds_left(),
         steps in proptest::collection::vec(step(), 1..120),
     ) {
         let order = if by_priority { Order::Priority } else { Order::Fifo };
-        let drops = Rc::<RefCell<Vec<u32>>>::default();
-        let model = Model {
-            waiting: Vec::new(), bound: bound as usize, overflow, order, closed: false, count: MailCount::default(),
-        };
-        let (mailbox, depot) = threads::alone(bound, overflow, order);
-        depot.borrow_mut().bags[0].set_round(u32::MAX - rounds_left);
-        mailbox.open();
-        let mut trial = Trial {
-            mailbox, depot, sack: Sack::default(), model, drops,
-            told: false, ready: false, announced: false, last_of_sender: [0; 3],
-        };
-        for step in &steps {
-            trial.run(step);
-        }
-        let drops = Rc::clone(&trial.drops);
-        drop(trial);
-        prop_assert!(drops.borrow().iter().all(|drops| *drops == 1), "each body is dropped exactly once");
+        try_out(Model::new(bound, overflow, order), 0, rounds_left, &steps);
+    }
+
+    #[test]
+    fn rounds_by_the_list_do_what_the_model_says(
+        bound in 1..5_usize,
+        rounds_left in rounds_left(),
+        steps in proptest::collection::vec(plain_step(), 1..120),
+    ) {
+        try_out(Model::new(bound, Overflow::Reject, Order::Fifo), 64, rounds_left, &steps);
     }
 }
 

@@ -31,8 +31,8 @@ use std::process::{Command, ExitCode};
 const LIMITS: [Line; 9] = [
     Line { what: "tick of one process", instructions: 2290.0, allocations: 0.0, work: one },
     Line { what: "process of 10,000", instructions: 8.8, allocations: 0.0, work: many },
-    Line { what: "mail by address", instructions: 509.0, allocations: 0.0, work: by_address },
-    Line { what: "mail by name", instructions: 919.0, allocations: 0.0, work: by_name },
+    Line { what: "mail by address", instructions: 449.0, allocations: 0.0, work: by_address },
+    Line { what: "mail by name", instructions: 867.0, allocations: 0.0, work: by_name },
     Line { what: "hop of a chain of 10", instructions: 1010.0, allocations: 0.0, work: hop },
     Line { what: "ask and answer", instructions: 2630.0, allocations: 1.05, work: question },
     Line { what: "birth", instructions: 8170.0, allocations: 3.3, work: birth },

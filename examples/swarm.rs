@@ -3,9 +3,6 @@
 //! ```text
 //! cargo run --release --example swarm -- --processes 1000000 --hz 100 --seconds 10 --mail
 //! ```
-//!
-//! With a million, most of the time goes by waiting for memory. On Linux with glibc, huge pages save a sixth of it: set
-//! `GLIBC_TUNABLES=glibc.malloc.hugetlb=1` in the environment.
 
 use polycephaly::prelude::*;
 use std::process::ExitCode;

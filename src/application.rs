@@ -348,6 +348,9 @@ impl Application {
 
     /// Bears all processes on this thread and hands over what can be stepped and looked into.
     ///
+    /// Where more than 32,768 stand in one table, their memory is moved onto huge pages then, if the system has them (Linux 6.1 and
+    /// later). With a million processes that takes most of a second, and a tick takes a sixth less.
+    ///
     /// # Errors
     /// [`BuildError`] with every fault there is: taken names, dependencies in a circle, impossible orders of systems, and so
     /// on. Nobody has been born then.

@@ -8,7 +8,8 @@
 //!
 //! What every mail touches is the `Home` of the box, half a cache line in a table of the head, found by a number that the sender
 //! has: with a million boxes, waiting for memory takes longer than all else. The common ways go there without a look at the
-//! box.
+//! box. A round does not even look there: who is sent mail is listed with its first in the `Bag` of its lane, and what homes say
+//! holds for one round alone.
 //!
 //! The order is that in which mail came in: before the head adds to its queue, it takes over what others have written by
 //! then. The bound holds for all of it. Only what a head and another thread push into one box in the very same nanoseconds

@@ -18,9 +18,9 @@ const AHEAD: usize = 16;
 
 /// What the mailman of one lane works with, kept warm from tick to tick.
 ///
-/// First all mailboxes are emptied, at once or each by itself, then all is read. What callbacks send to their own lane meanwhile waits for the next
-/// tick, wherever in the round its recipient stands: a mail makes one hop a tick among processes of one type. If it went on
-/// within the round, a mail handed from each to the next would heap up at the last.
+/// First all mailboxes are emptied, at once or each by itself, then all is read. What callbacks send to their own lane meanwhile
+/// waits for the next tick, wherever in the round its recipient stands: a mail makes one hop a tick among processes of one
+/// type. If it went on within the round, a mail handed from each to the next would heap up at the last.
 #[derive(Default)]
 pub(crate) struct Desk {
     /// Those who have mail, and how many of them were visited in this round.

@@ -12,6 +12,8 @@
 //! dead letters. What happens in every tick is logged once, or once a second, and counted in the report.
 
 #[cfg(feature = "usb")]
+#[cfg(all(test, not(loom_model)))]
+mod tests;
 mod usb;
 
 use crate::cause::Cause;

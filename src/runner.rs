@@ -169,7 +169,7 @@ impl Runner {
 
     /// When the last birth before the start is over.
     pub(crate) fn ready(&mut self) -> u64 {
-        population::gather(&mut self.world);
+        population::settle(&mut self.world);
         self.stamp();
         self.adopt();
         self.beat.now()

@@ -1,16 +1,42 @@
-//! Where a large population lies in memory.
+//! What is seen to once for all who start with the application, so that the first ticks take no longer than others.
 
 use crate::huge_pages;
-use crate::scope;
+use crate::process::{Flags, Vitals};
+use crate::scope::{self, Scope};
 use bevy_ecs::archetype::Archetype;
+use bevy_ecs::change_detection::ContiguousMut;
 use bevy_ecs::world::World;
 use std::ops::Range;
 
-/// Of fewer, it does not matter.
+/// Of fewer, it does not matter where they lie in memory.
 const MANY: u32 = 1 << 15;
 
+/// The births before the first tick are over.
+pub(crate) fn settle(world: &mut World) {
+    gather(world);
+    scope::lend(world, introduce);
+}
+
+/// Mailmen know where each stands. And nobody has been absent: whoever was born by the start has his first life counted from
+/// there, like his lane.
+fn introduce(world: &mut World, scope: &Scope) {
+    let (depot, mut all) = (scope.depot.borrow(), world.query::<&mut Vitals>());
+    let tables = all.contiguous_iter_mut(world).expect("all vitals are in tables");
+    for table in tables {
+        let vitals = ContiguousMut::bypass_change_detection_split(table).0;
+        for (vitals, row) in vitals.iter_mut().zip(0..) {
+            if vitals.flags == Flags::ABSENT {
+                vitals.flags.clear(Flags::ABSENT);
+            }
+            if let Some(home) = depot.homes().get(vitals.address.party().slot()) {
+                home.set_row(row);
+            }
+        }
+    }
+}
+
 /// Has large populations, as they are now, on huge pages.
-pub(crate) fn gather(world: &mut World) {
+fn gather(world: &mut World) {
     let mut memory: Vec<_> =
         world.archetypes().iter().filter(|one| one.len() > MANY).flat_map(|one| table(world, one)).collect();
     if !memory.is_empty() {

@@ -11,9 +11,9 @@
 //! yours to choose. ERROR is what failed, WARN what one should look at, INFO what a healthy run tells in a few lines, DEBUG all deaths and
 //! dead letters. What happens in every tick is logged once, or once a second, and counted in the report.
 
-#[cfg(feature = "usb")]
 #[cfg(all(test, not(loom_model)))]
 mod tests;
+#[cfg(feature = "usb")]
 mod usb;
 
 use crate::cause::Cause;

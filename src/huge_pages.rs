@@ -33,6 +33,8 @@ mod system {
 
     /// Bytes of a huge page, where small ones have 4 KiB. Where they have more, nothing is of use that is not so large.
     const HUGE: usize = 2 << 20;
+    /// `MADV_COLLAPSE`, which not all C libraries know: include/uapi/asm-generic/mman-common.h of Linux.
+    const COLLAPSE: libc::c_int = 25;
     /// So many bytes on one must be looked at again and again.
     const WORTH: usize = HUGE / 16;
 
@@ -58,7 +60,7 @@ mod system {
 
     fn collapse(page: usize) -> io::Result<()> {
         // SAFETY: all that is there, whoever has it, stays as it is and at its address; and where there is nothing, it says so.
-        let done = unsafe { libc::madvise(ptr::without_provenance_mut(page), HUGE, libc::MADV_COLLAPSE) };
+        let done = unsafe { libc::madvise(ptr::without_provenance_mut(page), HUGE, COLLAPSE) };
         if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 

@@ -222,8 +222,11 @@ impl<M> Sack<M> {
 
     /// Sorts a chain by a key, those of one key as they are.
     pub(crate) fn sort<K: Ord>(&mut self, front: &mut Front, key: impl Fn(&M) -> K) {
-        let behind = |at: u32| Some(at).filter(|at| *at != NONE);
-        let mut order: Vec<u32> = std::iter::successors(behind(front.0), |at| behind(self.behind(*at))).collect();
+        if front.is_empty() || self.behind(front.0) == NONE {
+            return;
+        }
+        let some = |at: u32| Some(at).filter(|at| *at != NONE);
+        let mut order: Vec<u32> = std::iter::successors(some(front.0), |at| some(self.behind(*at))).collect();
         order.sort_by_key(|at| self.slots[*at as usize].item.as_ref().map(&key));
         let mut chain = Chain::EMPTY;
         order.into_iter().for_each(|at| self.hang(&mut chain, at));

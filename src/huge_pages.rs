@@ -7,6 +7,12 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+/// Between which addresses a slice is.
+pub(crate) fn addresses<T>(slice: &[T]) -> Range<usize> {
+    let Range { start, end } = slice.as_ptr_range();
+    start.addr()..end.addr()
+}
+
 /// The memory between these addresses will be looked at again and again. What is there moves at once, which takes some
 /// milliseconds for each page. For Linux 6.1 and later.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables))]
@@ -32,7 +38,7 @@ mod system {
     use std::ptr;
 
     /// Bytes of a huge page, where small ones have 4 KiB. Where they have more, nothing is of use that is not so large.
-    const HUGE: usize = 2 << 20;
+    pub(super) const HUGE: usize = 2 << 20;
     /// `MADV_COLLAPSE`, which not all C libraries know: include/uapi/asm-generic/mman-common.h of Linux.
     const COLLAPSE: libc::c_int = 25;
     /// So many bytes on one must be looked at again and again.
@@ -79,10 +85,9 @@ mod system {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use super::system::HUGE;
     use super::*;
     use proptest::prelude::*;
-
-    const HUGE: usize = 2 << 20;
 
     proptest! {
         #[test]
@@ -106,8 +111,7 @@ mod tests {
         reserve(list.spare_capacity_mut());
         list.extend(0..1 << 20);
         let small: Vec<Box<[u64; 100]>> = (0..10_000).map(|number| Box::new([number; 100])).collect();
-        let of = |range: Range<*const u64>| range.start.addr()..range.end.addr();
-        gather(small.iter().map(|piece| of(piece.as_ptr_range())).chain([of(list.as_ptr_range()), 0..HUGE]));
+        gather(small.iter().map(|piece| addresses(&**piece)).chain([addresses(&list), 0..HUGE]));
         assert!(list.iter().zip(0..1 << 20).all(|(is, was)| *is == was));
         assert!(small.iter().zip(0..).all(|(piece, number)| **piece == [number; 100]));
     }

@@ -279,7 +279,7 @@ impl<M: Item> Mailbox<M> {
 
     fn withdraw(&self, sack: &mut Sack<M>, close: bool) -> Vec<M> {
         self.take_over(sack);
-        let mut all = self.unload(sack);
+        let mut all = self.house().unload(sack);
         let mut gate = self.gate.lock();
         if close {
             self.set_door(Door::Closed);
@@ -293,12 +293,6 @@ impl<M: Item> Mailbox<M> {
         }
         self.house().clear_ready();
         all
-    }
-
-    /// What the head has of it in this sack.
-    fn unload(&self, sack: &mut Sack<M>) -> Vec<M> {
-        let front = self.house().release(sack).front();
-        sack.take_all(front).collect()
     }
 
     /// Puts back what was taken and could not be read, before what has come in since, which is in this sack. Whether the box was
@@ -318,7 +312,7 @@ impl<M: Item> Mailbox<M> {
     /// Lays these items and all that is in this sack behind the gate: the mail of one who is not to read for a while is in
     /// nobody's way there.
     pub(crate) fn shelve(&self, items: Vec<M>, sack: &mut Sack<M>) {
-        let own = self.unload(sack);
+        let own = self.house().unload(sack);
         if own.is_empty() && items.is_empty() {
             return;
         }

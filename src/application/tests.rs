@@ -3,8 +3,7 @@
 use crate::application::Application;
 use crate::clock::Clock;
 use crate::lifecycle::Autostart;
-use crate::process::Process;
-use crate::process::Vitals;
+use crate::process::{Process, Vitals};
 use crate::scope;
 use bevy_ecs::component::Component;
 use bevy_ecs::entity::Entity;

@@ -5,6 +5,7 @@ use super::attic::{Attic, Door};
 use super::bag::Bag;
 use super::home::{Home, HomeRef, House, Page};
 use super::sack::{Front, Sack};
+use crate::huge_pages;
 use crate::party::PAGE;
 use crate::prefetch::{MAILS_AHEAD, Stride, prefetch};
 use std::cell::RefMut;
@@ -79,10 +80,7 @@ impl<'a> Homes<'a> {
 
     /// Between which addresses they are.
     pub(crate) fn memory(self) -> impl Iterator<Item = Range<usize>> + use<'a> {
-        self.0.iter().flatten().map(|page| {
-            let memory = slice::from_ref(&**page).as_ptr_range();
-            memory.start.addr()..memory.end.addr()
-        })
+        self.0.iter().flatten().map(|page| huge_pages::addresses(slice::from_ref(&**page)))
     }
 
     #[inline(always)]
@@ -106,13 +104,9 @@ impl<M: Item> Depot<M> {
         let bag = &mut self.bags[house.home.lane() as usize];
         let older: Vec<M> = match taken {
             Some(front) => sack.take_all(front).inspect(|_| house.take_back(1)).collect(),
-            None => {
-                let front = house.release(sack).front();
-                sack.take_all(front).collect()
-            }
+            None => house.unload(sack),
         };
-        let front = house.release(&mut bag.sack).front();
-        let newer: Vec<M> = bag.sack.take_all(front).collect();
+        let newer = house.unload(&mut bag.sack);
         older.into_iter().chain(newer).for_each(|item| house.place(item, &mut bag.sack));
         house.set_ready();
         bag.list(slot);

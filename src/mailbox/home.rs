@@ -95,11 +95,6 @@ impl Home {
         self.round.load(Acquire) == round
     }
 
-    /// How many wait for this round.
-    fn waiting(&self, round: u32) -> u32 {
-        if self.is_of(round) { self.known_waiting() } else { 0 }
-    }
-
     /// How many wait, if it is known to be of this round.
     #[inline(always)]
     pub(super) fn known_waiting(&self) -> u32 {
@@ -171,11 +166,14 @@ impl Home {
     /// Hands over all that waits, in order of delivery, if there is no more to it than that, and this is its lane. It stays in
     /// the sack of the lane.
     pub(crate) fn take(&self, lane: u32, round: u32, budget: u32) -> Option<Front> {
-        let is_urgent = self.is_of(round) && self.lane.load(Relaxed) & URGENT != 0;
-        if self.lane() != lane || is_urgent || self.plain() == 0 || self.waiting(round) > budget || !self.can_count() {
+        if self.lane() != lane {
             return None;
         }
         self.begin(round);
+        let is_urgent = self.lane.load(Relaxed) & URGENT != 0;
+        if is_urgent || self.plain() == 0 || self.known_waiting() > budget || !self.can_count() {
+            return None;
+        }
         self.mark(READY, false);
         let chain = self.chain();
         self.waiting.store(0, Relaxed);
@@ -226,7 +224,9 @@ impl House<'_> {
 
     /// How many wait.
     pub(super) fn waiting(self) -> u32 {
-        if self.home.known_waiting() == 0 { 0 } else { self.home.waiting(self.round()) }
+        let is_known = self.home.known_waiting() > 0 && self.home.is_of(self.round());
+        // Looked at once more: only what is written before the round is sure to be of it.
+        if is_known { self.home.known_waiting() } else { 0 }
     }
 
     /// How many wait that take room.
@@ -274,6 +274,12 @@ impl House<'_> {
         self.home.waiting.store(0, Relaxed);
         self.take_back(chain.count);
         chain
+    }
+
+    /// Takes all that waits out of this sack.
+    pub(super) fn unload<M>(self, sack: &mut Sack<M>) -> Vec<M> {
+        let front = self.release(sack).front();
+        sack.take_all(front).collect()
     }
 
     /// So many more wait or were handed to the mailman.

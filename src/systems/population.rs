@@ -54,9 +54,6 @@ fn table(world: &World, archetype: &Archetype) -> Vec<Range<usize>> {
         let [first, last] = [first, last].map(|entity| entity.get_by_id(*id).ok());
         Some(first?.as_ptr().addr()..last?.as_ptr().addr())
     });
-    let changes = archetype.components().iter().filter_map(|id| {
-        let changes = table.get_changed_ticks_slice_for(*id)?.as_ptr_range();
-        Some(changes.start.addr()..changes.end.addr())
-    });
-    columns.chain(changes).collect()
+    let changes = archetype.components().iter().filter_map(|id| table.get_changed_ticks_slice_for(*id));
+    columns.chain(changes.map(huge_pages::addresses)).collect()
 }

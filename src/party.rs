@@ -117,9 +117,10 @@ pub(crate) fn claim_page() -> (u32, impl DoubleEndedIterator<Item = Party>) {
     DIRECTORY.write().claim_page()
 }
 
-/// Gives pages back, of which nobody has a slot any more.
+/// Gives pages back, of which nobody has a slot any more. The next head gets them in the same order: who is born after another
+/// is to stand behind him in memory.
 pub(crate) fn free_pages(pages: &[u32]) {
-    DIRECTORY.write().free.extend(pages);
+    DIRECTORY.write().free_pages(pages);
 }
 
 impl Directory {
@@ -149,6 +150,10 @@ impl Directory {
         let last = (first..).zip(tenancies).take(PAGE).map(|(slot, tenancy)| Party { slot, tenancy });
         let parties: Vec<_> = last.map(Party::next_tenant).collect();
         (number, parties.into_iter())
+    }
+
+    fn free_pages(&mut self, pages: &[u32]) {
+        self.free.extend(pages.iter().rev());
     }
 
     /// The one who is forgotten in its place.
@@ -197,7 +202,7 @@ mod tests {
         directory.settle(next, Arc::new(Named("d")));
         assert!(directory.resident(parties[0]).is_none(), "not who had it before, nor who has it now");
         assert_eq!((name(&directory, next).unwrap(), name(&directory, parties[1]).unwrap()), ("d".into(), "b".into()));
-        directory.free.push(number);
+        directory.free_pages(&[number]);
         let (again, mut parties) = directory.claim_page();
         assert_eq!((again, parties.next().unwrap()), (number, next.next_tenant()), "never the same party twice");
     }
@@ -210,6 +215,9 @@ mod tests {
             assert!(number == page && parties.map(Party::slot).eq((0..PAGE as u32).map(|at| page * PAGE as u32 + at)));
         }
         assert_eq!(directory.pages.len(), 3);
+        directory.free_pages(&[0, 1, 2]);
+        let again: Vec<u32> = (0..4).map(|_| directory.claim_page().0).collect();
+        assert_eq!(again, [0, 1, 2, 3], "those that were given back first, in their order");
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! cargo run --release --example swarm -- --processes 1000000 --hz 100 --seconds 10 --mail
 //! ```
 
+mod mote;
+
+use mote::{Writing, swarm};
 use polycephaly::prelude::*;
 use std::process::ExitCode;
 
@@ -19,70 +22,6 @@ Usage: swarm [options]
   --scattered     with --mail: of each ten neighbours, one writes in a tick
   -h, --help      print this";
 
-/// One of the swarm.
-#[derive(Component)]
-struct Mote {
-    place: f32,
-    tick: u32,
-}
-
-impl Mote {
-    fn drift(&mut self) {
-        self.place = self.place * 0.999 + 0.001;
-        self.tick = self.tick.wrapping_add(1);
-    }
-}
-
-impl Process for Mote {
-    fn life(&mut self, _: &mut Context<Self>) -> Result {
-        self.drift();
-        Ok(())
-    }
-}
-
-/// One that writes to its neighbour.
-#[derive(Component)]
-struct Writer {
-    mote: Mote,
-    neighbour: Option<Address>,
-}
-
-impl Process for Writer {
-    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        let number: u32 = cx.name().trim_start_matches(NAME).parse()?;
-        self.neighbour = Some(cx.address_of(&name(number.saturating_sub(1)))?);
-        cx.add_filter(Filter::new().subject("place"), Self::meet)?;
-        Ok(())
-    }
-
-    fn life(&mut self, cx: &mut Context<Self>) -> Result {
-        self.mote.drift();
-        if self.mote.tick.is_multiple_of(10) { self.write(cx) } else { Ok(()) }
-    }
-}
-
-impl Writer {
-    /// On its own: nine of ten lives have nothing to write, and are not to make ready for it.
-    #[inline(never)]
-    fn write(&mut self, cx: &mut Context<Self>) -> Result {
-        if let Some(neighbour) = &self.neighbour {
-            cx.send(Mail::to(neighbour).subject("place").body(self.mote.place))?;
-        }
-        Ok(())
-    }
-
-    fn meet(&mut self, mail: &Mail, _: &mut Context<Self>) -> Result {
-        self.mote.place = self.mote.place.midpoint(*mail.get::<f32>().ok_or("no place")?);
-        Ok(())
-    }
-}
-
-const NAME: &str = "mote-";
-
-fn name(number: u32) -> String {
-    format!("{NAME}{number}")
-}
-
 struct Options {
     processes: u32,
     frequency: Frequency,
@@ -92,9 +31,12 @@ struct Options {
 }
 
 impl Options {
-    /// Where one begins to count its ticks, so that each tick has a tenth of the mail.
-    fn first_tick(&self, number: u32) -> u32 {
-        if self.scattered { number % 10 } else { number / self.processes.div_ceil(10) }
+    fn writing(&self) -> Writing {
+        match (self.mail, self.scattered) {
+            (false, _) => Writing::Nothing,
+            (true, false) => Writing::SideBySide,
+            (true, true) => Writing::Scattered,
+        }
     }
 }
 
@@ -142,20 +84,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// All of them on one head.
-fn swarm<P: Process>(options: &Options, make: fn(Mote) -> P) -> Application {
-    (0..options.processes).fold(Application::new(), |application, number| {
-        let mote = Mote { place: 0.0, tick: options.first_tick(number) };
-        application.add_process(make(mote), (options.frequency, Name::new(name(number))))
-    })
-}
-
 fn fly(options: &Options) -> ExitCode {
     let before = used();
-    let application = match options.mail {
-        true => swarm(options, |mote| Writer { mote, neighbour: None }),
-        false => swarm(options, |mote| mote),
-    };
+    let application = swarm(Application::new(), options.processes, options.frequency, options.writing());
     let mut running = application.build().expect("a sound application");
     let born = used();
     running.run_for(options.time);

@@ -19,39 +19,31 @@ Usage: swarm [options]
   --hz F          how often each lives, in hertz (100)
   --seconds N     for how long (5)
   --mail          each writes to its neighbour every tenth tick, and so do those beside it
-  --scattered     with --mail: of each ten neighbours, one writes in a tick
+  --scattered     the same, but of each ten neighbours, one writes in a tick
+  --anywhere      the same, but each writes to one anywhere, not to its neighbour
   -h, --help      print this";
 
 struct Options {
     processes: u32,
     frequency: Frequency,
     time: Duration,
-    mail: bool,
-    scattered: bool,
-}
-
-impl Options {
-    fn writing(&self) -> Writing {
-        match (self.mail, self.scattered) {
-            (false, _) => Writing::Nothing,
-            (true, false) => Writing::SideBySide,
-            (true, true) => Writing::Scattered,
-        }
-    }
+    writing: Writing,
 }
 
 fn options() -> Result<Option<Options>, lexopt::Error> {
     use lexopt::prelude::*;
     let mut options =
-        Options { processes: 100_000, frequency: hz(100), time: Duration::from_secs(5), mail: false, scattered: false };
+        Options { processes: 100_000, frequency: hz(100), time: Duration::from_secs(5), writing: Writing::Nothing };
     let mut parser = lexopt::Parser::from_env();
     while let Some(option) = parser.next()? {
         match option {
             Long("processes") => options.processes = parser.value()?.parse_with(population)?,
             Long("hz") => options.frequency = parser.value()?.parse()?,
             Long("seconds") => options.time = parser.value()?.parse_with(positive_seconds)?,
-            Long("mail") => options.mail = true,
-            Long("scattered") => options.scattered = true,
+            Long("mail") if options.writing == Writing::Nothing => options.writing = Writing::SideBySide,
+            Long("mail") => {}
+            Long("scattered") => options.writing = Writing::Scattered,
+            Long("anywhere") => options.writing = Writing::Anywhere,
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
         }
@@ -86,7 +78,7 @@ fn main() -> ExitCode {
 
 fn fly(options: &Options) -> ExitCode {
     let before = used();
-    let application = swarm(Application::new(), options.processes, options.frequency, options.writing());
+    let application = swarm(Application::new(), options.processes, options.frequency, options.writing);
     let mut running = application.build().expect("a sound application");
     let born = used();
     running.run_for(options.time);

@@ -2,14 +2,16 @@
 
 use polycephaly::prelude::*;
 
-/// Who writes to his neighbour in a tick: each in every tenth.
-#[derive(Clone, Copy)]
+/// Who writes in a tick, and to whom: each in every tenth tick.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writing {
     Nothing,
-    /// A tenth of all who stand side by side.
+    /// A tenth of all who stand side by side, each to his neighbour.
     SideBySide,
-    /// One of each ten.
+    /// One of each ten, to his neighbour.
     Scattered,
+    /// A tenth who stand side by side, each to one anywhere.
+    Anywhere,
 }
 
 impl Writing {
@@ -17,9 +19,24 @@ impl Writing {
     pub(crate) fn first_tick(self, number: u32, processes: u32) -> u32 {
         match self {
             Self::Scattered => number % 10,
-            Self::SideBySide | Self::Nothing => number / processes.div_ceil(10),
+            _ => number / processes.div_ceil(10),
         }
     }
+
+    /// To whom one writes, always.
+    pub(crate) fn recipient(self, number: u32, processes: u32) -> u32 {
+        match self {
+            Self::Anywhere => ((u64::from(scramble(number)) * u64::from(processes)) >> 32) as u32,
+            _ => number.saturating_sub(1),
+        }
+    }
+}
+
+/// The last step of MurmurHash3: each number to another, in no order.
+fn scramble(mut number: u32) -> u32 {
+    number = (number ^ (number >> 16)).wrapping_mul(0x85EB_CA6B);
+    number = (number ^ (number >> 13)).wrapping_mul(0xC2B2_AE35);
+    number ^ (number >> 16)
 }
 
 /// One of the swarm.
@@ -61,17 +78,24 @@ impl Process for Mote {
     }
 }
 
-/// One that writes to its neighbour.
+/// One that writes.
 #[derive(Component)]
 struct Writer {
     mote: Mote,
-    neighbour: Option<Address>,
+    to: To,
+}
+
+enum To {
+    /// Whom it has to look up yet.
+    Number(u32),
+    Address(Address),
 }
 
 impl Process for Writer {
     fn birth(&mut self, cx: &mut Context<Self>) -> Result {
-        let number: u32 = cx.name().trim_start_matches(NAME).parse()?;
-        self.neighbour = Some(cx.address_of(&name(number.saturating_sub(1)))?);
+        if let To::Number(number) = self.to {
+            self.to = To::Address(cx.address_of(&name(number))?);
+        }
         cx.add_filter(Filter::new().subject("place"), Self::read)?;
         Ok(())
     }
@@ -86,8 +110,8 @@ impl Writer {
     /// On its own: nine of ten lives have nothing to write, and are not to make ready for it.
     #[inline(never)]
     fn write(&mut self, cx: &mut Context<Self>) -> Result {
-        if let Some(neighbour) = &self.neighbour {
-            cx.send(Mail::to(neighbour).subject("place").body(self.mote.place()))?;
+        if let To::Address(to) = &self.to {
+            cx.send(Mail::to(to).subject("place").body(self.mote.place()))?;
         }
         Ok(())
     }
@@ -98,10 +122,8 @@ impl Writer {
     }
 }
 
-const NAME: &str = "mote-";
-
 fn name(number: u32) -> String {
-    format!("{NAME}{number}")
+    format!("mote-{number}")
 }
 
 /// An application with all of them on its first head.
@@ -111,8 +133,9 @@ pub(crate) fn swarm(start: Application, processes: u32, frequency: Frequency, wr
         let bundle = (frequency, Name::new(name(number)));
         match writing {
             Writing::Nothing => application.add_process(mote, bundle),
-            Writing::SideBySide | Writing::Scattered => {
-                application.add_process(Writer { mote, neighbour: None }, bundle)
+            _ => {
+                let to = To::Number(writing.recipient(number, processes));
+                application.add_process(Writer { mote, to }, bundle)
             }
         }
     })

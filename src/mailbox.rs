@@ -19,6 +19,7 @@ mod attic;
 mod bag;
 mod counts;
 mod depot;
+mod foresight;
 mod gate;
 mod home;
 #[cfg(all(test, not(loom_model)))]

@@ -9,7 +9,6 @@ use crate::mail::Mail;
 use crate::mailbox::{Dropped, MailCount, Right};
 use crate::party::Party;
 use crate::post::{Address, Record};
-use crate::prefetch::{MAILS_AHEAD, prefetch};
 use crate::process::{Process, Vitals};
 use crate::run_level::RunLevel;
 use crate::scope::Scope;
@@ -41,14 +40,31 @@ impl<P: Process, T: Any + Send + Sync> Calls<Mail> for Typed<P, T> {
 impl Office for Scope {
     #[inline(always)]
     fn right_to(&self, party: Party) -> Option<Right<'_, Mail>> {
-        let (mut depot, slot) = (self.depot.borrow_mut(), party.slot());
-        depot.foresee(slot);
-        Some(Right { depot, slot })
+        Some(Right { depot: self.depot.borrow_mut(), slot: party.slot() })
     }
 
     fn lost(&self, mail: Mail, why: Dropped) {
         self.control.dead_letter(&mail, DeadLetter::Dropped(why));
         self.bounce(mail, "it was lost to the bound of the mailbox");
+    }
+}
+
+/// A process of this head, writing.
+struct Writer<'a> {
+    vitals: &'a Vitals,
+    scope: &'a Scope,
+}
+
+impl Office for Writer<'_> {
+    #[inline(always)]
+    fn right_to(&self, party: Party) -> Option<Right<'_, Mail>> {
+        let (mut depot, slot) = (self.scope.depot.borrow_mut(), party.slot());
+        depot.foresee(ptr::from_ref(self.vitals), self.vitals.address.party().slot(), slot);
+        Some(Right { depot, slot })
+    }
+
+    fn lost(&self, mail: Mail, why: Dropped) {
+        self.scope.lost(mail, why);
     }
 }
 
@@ -60,17 +76,6 @@ impl Scope {
         } else {
             record.announce();
         }
-    }
-
-    /// This one is writing. When it is one neighbour after the other, who writes next is known: it is where each waits for
-    /// memory first, to say who it is.
-    #[inline(always)]
-    pub(crate) fn foresee_writer(&self, vitals: &Vitals) {
-        let (mut writers, place) = (self.writers.get(), ptr::from_ref(vitals));
-        if let Some(next) = writers.foresee(place.addr(), MAILS_AHEAD) {
-            prefetch(place.with_addr(next));
-        }
-        self.writers.set(writers);
     }
 
     #[inline(always)]
@@ -86,6 +91,20 @@ impl Scope {
         let to = draft.to.clone();
         match to.to().address() {
             Some(address) => address.post(draft, self.stamp(from), self),
+            None => self.post_by_name(draft, from),
+        }
+    }
+
+    /// The same of a process of this head. Who wrote just before him is looked at, to know what is asked for next.
+    #[inline(always)]
+    pub(crate) fn post_of<T: Recipient, B: Content>(
+        &self,
+        draft: Draft<T, B>,
+        vitals: &Vitals,
+    ) -> Result<Sent, SendError> {
+        let (to, from) = (draft.to.clone(), vitals.address.party());
+        match to.to().address() {
+            Some(address) => address.post(draft, self.stamp(from), &Writer { vitals, scope: self }),
             None => self.post_by_name(draft, from),
         }
     }

@@ -22,7 +22,6 @@ use crate::mail::{Delivery, Mail};
 use crate::mailbox::{Attic, Bag, Depot, HomeRef, Homes};
 use crate::party::Party;
 use crate::post::Fate;
-use crate::prefetch::Stride;
 use crate::process::{Flags, Vitals};
 use crate::run_level::RunLevel;
 use crate::suspension;
@@ -188,8 +187,6 @@ pub(crate) struct Scope {
     pub(crate) senders: SenderIds,
     /// The mail for the processes of this head, and who has some.
     pub(crate) depot: RefCell<Depot<Mail>>,
-    /// Where the vitals of those stand who write.
-    pub(crate) writers: Cell<Stride>,
     /// To whom the mail that is being read is to be passed on.
     pub(crate) forwards: Forwards,
     /// Subjects that matched no filter and have been logged.
@@ -243,7 +240,6 @@ impl Scope {
             next_tick,
             senders,
             depot: RefCell::default(),
-            writers: Cell::default(),
             forwards: Forwards::default(),
             unmatched: RefCell::default(),
             leaving: RefCell::default(),

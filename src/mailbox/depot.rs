@@ -3,11 +3,12 @@
 use super::Item;
 use super::attic::{Attic, Door};
 use super::bag::Bag;
+use super::foresight::Foresight;
 use super::home::{Home, HomeRef, House, Page};
 use super::sack::{Front, Sack};
 use crate::huge_pages;
 use crate::party::PAGE;
-use crate::prefetch::{MAILS_AHEAD, Stride, prefetch};
+use crate::prefetch::prefetch;
 use std::cell::RefMut;
 use std::ops::Range;
 use std::slice;
@@ -18,13 +19,12 @@ pub(crate) struct Depot<M> {
     pub(crate) bags: Vec<Bag<M>>,
     /// By slot. There is none where slots are another head's.
     pages: Vec<Option<Arc<Page>>>,
-    /// The slots that are written to.
-    recipients: Stride,
+    foresight: Foresight,
 }
 
 impl<M> Default for Depot<M> {
     fn default() -> Self {
-        Self { bags: Vec::new(), pages: Vec::new(), recipients: Stride::default() }
+        Self { bags: Vec::new(), pages: Vec::new(), foresight: Foresight::default() }
     }
 }
 
@@ -36,6 +36,13 @@ impl<M> Depot<M> {
             self.pages.resize(page + 1, None);
         }
         self.pages[page].get_or_insert_with(|| home.page.clone());
+    }
+
+    /// Many mails are to come. Between which addresses the memory is that they need, but for themselves.
+    pub(crate) fn expect_many(&mut self) -> impl Iterator<Item = Range<usize>> + use<'_, M> {
+        let habits = self.foresight.learn(self.pages.len() * PAGE);
+        let homes = self.pages.iter().flatten().map(|page| huge_pages::addresses(slice::from_ref(&**page)));
+        homes.chain([huge_pages::addresses(habits)])
     }
 
     /// All homes.
@@ -51,12 +58,11 @@ impl<M> Depot<M> {
         homes.filter(|home| home.lane() == lane).for_each(Home::forget);
     }
 
-    /// Mail for this slot is being written. When one neighbour after the other writes to his own, who is written to next is
-    /// known, and his home is asked for: it is what each mail waits for longest.
+    /// One who stands here, and has this slot, writes to that one.
     #[inline(always)]
-    pub(crate) fn foresee(&mut self, slot: u32) {
-        let next = self.recipients.foresee(slot as usize, MAILS_AHEAD);
-        if let Some(home) = next.and_then(|slot| self.homes().get(slot as u32)) {
+    pub(crate) fn foresee<T>(&mut self, place: *const T, writer: u32, recipient: u32) {
+        let next = self.foresight.foresee(place, writer, recipient);
+        if let Some(home) = next.and_then(|slot| self.homes().get(slot)) {
             prefetch(home);
         }
     }
@@ -76,11 +82,6 @@ impl<'a> Homes<'a> {
     /// What is kept beside it.
     pub(crate) fn attic(self, slot: u32) -> Option<&'a Attic> {
         self.page(slot).map(|page| page.attic(slot))
-    }
-
-    /// Between which addresses they are.
-    pub(crate) fn memory(self) -> impl Iterator<Item = Range<usize>> + use<'a> {
-        self.0.iter().flatten().map(|page| huge_pages::addresses(slice::from_ref(&**page)))
     }
 
     #[inline(always)]

@@ -77,10 +77,7 @@ impl<P: Process> Context<'_, P> {
     #[inline(always)]
     pub(crate) fn post<T: Recipient, B: Content>(&self, draft: Draft<T, B>) -> Result<Sent, SendError> {
         match self.branch() {
-            None => {
-                self.scope.foresee_writer(self.vitals);
-                self.scope.post(draft, self.vitals.address.party())
-            }
+            None => self.scope.post_of(draft, self.vitals),
             Some(branch) => {
                 let to = draft.to.clone();
                 let Some(address) = to.to().resolve(&self.scope.control.post) else {

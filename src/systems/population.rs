@@ -35,12 +35,12 @@ fn introduce(world: &mut World, scope: &Scope) {
     }
 }
 
-/// Has large populations, as they are now, on huge pages.
+/// Has large populations, as they are now, on huge pages, and the head ready for their mail.
 fn gather(world: &mut World) {
     let mut memory: Vec<_> =
         world.archetypes().iter().filter(|one| one.len() > MANY).flat_map(|one| table(world, one)).collect();
     if !memory.is_empty() {
-        memory.extend(scope::of(world).depot.borrow().homes().memory());
+        memory.extend(scope::of(world).depot.borrow_mut().expect_many());
         huge_pages::gather(memory.into_iter());
     }
 }

@@ -251,3 +251,56 @@ fn each_removal_is_seen_once_by_a_system_that_ticks_each_second() {
     assert!(running.run_for(ms(10_005)));
     assert_eq!((log.count("dead"), running.world().resource::<Seen>().0), (1001, 1001));
 }
+
+/// Writes to one of many, always the same; counts what it gets.
+#[derive(Component)]
+struct Citizen {
+    number: u64,
+    friend: Option<Address>,
+    heard: u64,
+}
+
+impl Citizen {
+    fn friend(number: u64) -> u64 {
+        number * number * 7919 % MANY
+    }
+}
+
+const MANY: u64 = 33_000;
+
+impl Process for Citizen {
+    fn birth(&mut self, cx: &mut Context<Self>) -> Result {
+        self.friend = Some(cx.address_of(&format!("citizen-{}", Self::friend(self.number)))?);
+        cx.on::<u64>(|citizen, number, _| {
+            assert_eq!(Self::friend(*number), citizen.number);
+            citizen.heard += 1;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    fn life(&mut self, cx: &mut Context<Self>) -> Result {
+        let friend = self.friend.as_ref().ok_or("it has one")?;
+        cx.send(Mail::to(friend).body(self.number)).map(drop).map_err(Into::into)
+    }
+}
+
+#[test]
+fn of_a_large_population_each_writes_to_whom_it_likes() {
+    let mut application = simulated();
+    for number in 0..MANY {
+        let citizen = Citizen { number, friend: None, heard: 0 };
+        let bundle = (hz(100), named(&format!("citizen-{number}")), MailboxSize(10_000));
+        application = application.add_process(citizen, bundle);
+    }
+    let mut running = application.build().unwrap();
+    let ticks = 12;
+    assert!((0..ticks).all(|_| running.step()));
+    let mut friends = vec![0; MANY as usize];
+    (0..MANY).for_each(|number| friends[Citizen::friend(number) as usize] += ticks - 1);
+    let mut citizens = running.world_mut().query::<&Citizen>();
+    let heard = citizens.iter(running.world()).map(|citizen| (citizen.number, citizen.heard));
+    assert!(heard.into_iter().all(|(number, heard)| heard == friends[number as usize]), "what was written last waits");
+    let report = running.report();
+    assert_eq!((report.failures(), report.dead_letters, report.unmatched), (0, 0, 0));
+}

@@ -40,8 +40,9 @@ fn options() -> Result<Option<Options>, lexopt::Error> {
             Long("processes") => options.processes = parser.value()?.parse_with(population)?,
             Long("hz") => options.frequency = parser.value()?.parse()?,
             Long("seconds") => options.time = parser.value()?.parse_with(positive_seconds)?,
-            Long("mail") if options.writing == Writing::Nothing => options.writing = Writing::SideBySide,
-            Long("mail") => {}
+            // Beside one of the next two, it says no more than they do.
+            Long("mail") if options.writing != Writing::Nothing => {}
+            Long("mail") => options.writing = Writing::SideBySide,
             Long("scattered") => options.writing = Writing::Scattered,
             Long("anywhere") => options.writing = Writing::Anywhere,
             Short('h') | Long("help") => return Ok(None),

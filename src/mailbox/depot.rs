@@ -38,7 +38,7 @@ impl<M> Depot<M> {
         self.pages[page].get_or_insert_with(|| home.page.clone());
     }
 
-    /// Many mails are to come. Between which addresses the memory is that they need, but for themselves.
+    /// A large population is here: makes ready for much mail. Tells between which addresses the memory is that it goes through.
     pub(crate) fn expect_many(&mut self) -> impl Iterator<Item = Range<usize>> + use<'_, M> {
         let habits = self.foresight.learn(self.pages.len() * PAGE);
         let homes = self.pages.iter().flatten().map(|page| huge_pages::addresses(slice::from_ref(&**page)));
@@ -58,7 +58,7 @@ impl<M> Depot<M> {
         homes.filter(|home| home.lane() == lane).for_each(Home::forget);
     }
 
-    /// One who stands here, and has this slot, writes to that one.
+    /// One who stands here, and has this slot, writes to that one. What mails soon after this will need is asked for.
     #[inline(always)]
     pub(crate) fn foresee<T>(&mut self, place: *const T, writer: u32, recipient: u32) {
         let next = self.foresight.foresee(place, writer, recipient);

@@ -234,6 +234,28 @@ fn what_a_device_shows_later_counts_as_well() {
     });
 }
 
+/// The list may be read while a device is being unplugged, whose files go one after the other.
+#[test]
+fn what_a_device_shows_no_more_is_not_forgotten() {
+    inside("what_a_device_shows_no_more_is_not_forgotten", |bus| {
+        let log = Log::default();
+        bus.appears();
+        bus.put("1-1", 2, 1, &[("serial", "R-1"), ("manufacturer", "Acme Robots"), ("product", "Arm")]);
+        let mut running = watch(&log, ms(20), Keeper::of(&log, [UsbMatch::new()]));
+        wait_for(&mut running, &log, "connected 1209:0001 R-1");
+        for text in ["manufacturer", "product", "serial"] {
+            fs::remove_file(format!("/sys/devices/usb1/1-1/{text}")).unwrap();
+        }
+        fs::remove_dir_all("/sys/devices/usb1/1-1/1-1:1.0").unwrap();
+        // Nobody tells of it: when it is found, the first one's files have been read as well.
+        bus.put("1-2", 3, 2, &[]);
+        wait_for(&mut running, &log, "connected 1209:0002");
+        bus.unplug("1-1", 2);
+        wait_for(&mut running, &log, "disconnected 1209:0001 R-1");
+        running.finish().assert_clean();
+    });
+}
+
 #[test]
 fn after_a_flood_of_messages_nothing_is_missing() {
     inside("after_a_flood_of_messages_nothing_is_missing", |bus| {

@@ -211,11 +211,20 @@ impl UsbDevice {
         a.id == b.id && (a.vendor, a.product) == (b.vendor, b.product) && serials.is_none_or(|(a, b)| a == b)
     }
 
-    /// Whether the other says the same of itself. Right after it is plugged, a device may not show all.
-    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let (a, b) = (&*self.0, &*other.0);
-        (a.class, &a.interfaces) == (b.class, &b.interfaces)
-            && (&a.serial, &a.manufacturer, &a.product_name) == (&b.serial, &b.manufacturer, &b.product_name)
+    /// Whether this look at a device shows something new, compared to an earlier one at the same. Right after it is plugged,
+    /// a device may not show all; one that is being unplugged shows less and less, which says nothing of what it is.
+    pub(crate) fn shows_more_than(&self, known: &Self) -> bool {
+        let (new, old) = (&*self.0, &*known.0);
+        let texts = [
+            (&new.serial, &old.serial),
+            (&new.manufacturer, &old.manufacturer),
+            (&new.product_name, &old.product_name),
+        ];
+        let fades = texts.iter().any(|(new, old)| new.is_none() && old.is_some())
+            || new.interfaces.len() < old.interfaces.len();
+        let differs =
+            texts.iter().any(|(new, old)| new != old) || (new.class, &new.interfaces) != (old.class, &old.interfaces);
+        differs && !fades
     }
 }
 
@@ -256,5 +265,24 @@ mod tests {
         assert!(!device(1, "a").is_same(&device(1, "a").with_id(UsbId::new(6))));
         // A text may be known later than the rest.
         assert!(device(1, "a").is_same(&UsbDevice::new(1, 1).with_id(UsbId::new(5))));
+    }
+
+    #[test]
+    fn only_a_look_that_shows_more_is_news() {
+        let bare = UsbDevice::new(1, 1);
+        let full = bare.clone().with_serial("a").with_manufacturer("b").with_product_name("c").with_interface(3);
+        assert!(full.shows_more_than(&bare) && full.shows_more_than(&bare.clone().with_serial("a")));
+        assert!(!full.shows_more_than(&full));
+        for less in [
+            bare.clone(),
+            bare.clone().with_serial("a").with_manufacturer("b").with_product_name("c"),
+            bare.clone().with_manufacturer("b").with_product_name("c").with_interface(3),
+            bare.clone().with_serial("a").with_product_name("c").with_interface(3),
+            bare.clone().with_serial("a").with_manufacturer("b").with_interface(3).with_interface(8),
+        ] {
+            assert!(!less.shows_more_than(&full), "{less:?}");
+        }
+        assert!(full.clone().with_interface(8).shows_more_than(&full));
+        assert!(full.clone().with_class(9).shows_more_than(&full));
     }
 }

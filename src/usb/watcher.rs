@@ -44,11 +44,11 @@ impl State {
         self.subscribers.retain(|head| head.send(News { time, what: what.clone() }).is_ok());
     }
 
-    /// How many changes that is. None, if a known device only says more of itself: heads are told all the same.
+    /// How many changes that is. None, if a known device only shows more of itself: heads are told all the same.
     fn connect(&mut self, device: UsbDevice, time: u64) -> u64 {
         let before = match self.present.get(&device.id()) {
             Some(known) if known.is_same(&device) => {
-                if !known.says_the_same(&device) {
+                if device.shows_more_than(known) {
                     self.present.insert(device.id(), device.clone());
                     self.tell(time, What::Connected(device));
                 }

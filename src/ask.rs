@@ -43,7 +43,7 @@ use crate::draft::{Back, Content, Draft, Nothing};
 use crate::erased::{self, AnyProcess, Callback, Calls, RawContext};
 use crate::mail::Mail;
 use crate::process::Process;
-use crate::send::Recipient;
+use crate::recipient::Recipient;
 use crate::timer::TimerId;
 use bevy_ecs::error::Result;
 use parking_lot::Mutex;

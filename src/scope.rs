@@ -3,13 +3,13 @@
 //! One [`Scope`] lives in each World, as the resource [`Lent`]. It is touched by one thread at a time, so its cells are
 //! plain. The few words that the head reads and writes at each tick are in [`Beat`].
 
-use crate::bell::monotonic;
 mod branch;
 mod forwards;
 mod graveyard;
 mod lent;
 pub(crate) mod row;
 
+use crate::bell::monotonic;
 use crate::cause::Cause;
 use crate::control::Control;
 use crate::erased::{Actor, AnyProcess, Callback};
@@ -41,8 +41,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use branch::Branch;
 use forwards::Forwards;
-pub(crate) use graveyard::Forgotten;
-pub(crate) use graveyard::{Departed, Graveyard};
+pub(crate) use graveyard::{Departed, Forgotten, Graveyard};
 pub(crate) use lent::{Lent, entity, lend, of, with, with_lender};
 use row::Casts;
 

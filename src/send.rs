@@ -1,202 +1,18 @@
 //! Sending: from a draft to the mailbox of its recipient, or back with the reason.
 //!
-//! A recipient is a name, looked up at each sending, or an [`Address`], which needs no look-up; of many, all share one body. What is refused
-//! comes back as a [`SendError`] with the draft in it, from [`send`](crate::context::Context::send); from
+//! What is refused comes back as a [`SendError`] with the draft in it, from [`send`](crate::context::Context::send); from
 //! [`tell`](crate::context::Context::tell) it is counted as a dead letter.
 
-use crate::body::Body;
-use crate::draft::{Back, Content, Draft, Letter, Nothing, Stamp};
+use crate::draft::{Content, Draft, Letter, Stamp};
 use crate::id;
-use crate::mail::{Mail, Name};
+use crate::mail::Mail;
 use crate::mailbox::{Dropped, Refusal, Right};
 use crate::party::Party;
-use crate::post::{Address, Post, Record};
-use std::borrow::Cow;
+use crate::post::{Address, Record};
+use crate::recipient::{Kept, Recipient};
 use std::fmt;
 use std::time::Instant;
 use uuid::Uuid;
-
-/// A recipient: by name, by [`Address`], or whoever wrote the mail that is replied to.
-#[derive(Clone, Copy, Debug)]
-pub struct To<'a>(Who<'a>);
-
-#[derive(Clone, Copy, Debug)]
-enum Who<'a> {
-    Name(&'a str),
-    Address(&'a Address),
-    Party(Party),
-}
-
-/// The recipient of a draft that came back.
-#[derive(Clone, Debug)]
-pub struct Kept(KeptWho);
-
-#[derive(Clone, Debug)]
-enum KeptWho {
-    Name(Box<str>),
-    Address(Address),
-    Party(Party),
-}
-
-/// What a draft to one recipient can be addressed to. A type each, rather than one enum: a draft to an address is then a
-/// few registers on its whole way.
-pub trait Recipient: Clone {
-    /// The recipient.
-    fn to(&self) -> To<'_>;
-}
-
-impl Recipient for To<'_> {
-    #[inline(always)]
-    fn to(&self) -> To<'_> {
-        *self
-    }
-}
-
-impl Recipient for &Address {
-    #[inline(always)]
-    fn to(&self) -> To<'_> {
-        To(Who::Address(self))
-    }
-}
-
-impl Recipient for &str {
-    #[inline(always)]
-    fn to(&self) -> To<'_> {
-        To(Who::Name(self))
-    }
-}
-
-impl Recipient for &String {
-    #[inline(always)]
-    fn to(&self) -> To<'_> {
-        To(Who::Name(self))
-    }
-}
-
-impl Recipient for Back {
-    fn to(&self) -> To<'_> {
-        To(Who::Party(self.0))
-    }
-}
-
-impl Recipient for Kept {
-    fn to(&self) -> To<'_> {
-        To(match &self.0 {
-            KeptWho::Name(name) => Who::Name(name),
-            KeptWho::Address(address) => Who::Address(address),
-            KeptWho::Party(party) => Who::Party(*party),
-        })
-    }
-}
-
-/// Many recipients.
-#[derive(Clone, Debug)]
-pub struct Many<'a>(Audience<'a>);
-
-#[derive(Clone, Debug)]
-enum Audience<'a> {
-    Named(Vec<To<'a>>),
-    Everyone,
-}
-
-impl Mail {
-    /// Begins a mail to a process: by its name (in any case) or by its [`Address`], which saves the look-up.
-    #[inline(always)]
-    pub fn to<T: Recipient>(recipient: T) -> Draft<T, Nothing> {
-        Draft::new(recipient)
-    }
-
-    /// Begins a mail to several processes, who share its body.
-    pub fn to_all<'a, T: Into<To<'a>>>(recipients: impl IntoIterator<Item = T>) -> Draft<Many<'a>, Nothing> {
-        Draft::new(Many(Audience::Named(recipients.into_iter().map(Into::into).collect())))
-    }
-
-    /// Begins a mail to all processes but the sender, on all heads, in order of birth.
-    pub fn broadcast() -> Draft<Many<'static>, Nothing> {
-        Draft::new(Many(Audience::Everyone))
-    }
-}
-
-impl<'a> To<'a> {
-    /// The address, if there is such a process.
-    pub(crate) fn resolve(self, post: &Post) -> Option<Cow<'a, Address>> {
-        match self.0 {
-            Who::Address(address) => Some(Cow::Borrowed(address)),
-            Who::Name(name) => post.get(name).map(Cow::Owned),
-            Who::Party(party) => Address::of(party).map(Cow::Owned),
-        }
-    }
-
-    /// The address, if it was given as one: nothing to look up.
-    #[inline(always)]
-    pub(crate) fn address(self) -> Option<&'a Address> {
-        match self.0 {
-            Who::Address(address) => Some(address),
-            _ => None,
-        }
-    }
-
-    /// The same, owned.
-    pub(crate) fn keep(self) -> Kept {
-        Kept(match self.0 {
-            Who::Name(name) => KeptWho::Name(name.into()),
-            Who::Address(address) => KeptWho::Address(address.clone()),
-            Who::Party(party) => KeptWho::Party(party),
-        })
-    }
-}
-
-impl fmt::Display for To<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Who::Name(name) => f.pad(name),
-            Who::Address(address) => f.pad(address.name()),
-            Who::Party(party) => f.pad(party.resident().as_ref().map_or("(unknown)", |resident| resident.name())),
-        }
-    }
-}
-
-impl<'a> From<&'a str> for To<'a> {
-    #[inline(always)]
-    fn from(name: &'a str) -> Self {
-        Self(Who::Name(name))
-    }
-}
-
-impl<'a> From<&'a String> for To<'a> {
-    #[inline(always)]
-    fn from(name: &'a String) -> Self {
-        Self(Who::Name(name))
-    }
-}
-
-impl<'a> From<&'a Address> for To<'a> {
-    #[inline(always)]
-    fn from(address: &'a Address) -> Self {
-        Self(Who::Address(address))
-    }
-}
-
-impl Draft<Many<'_>, Body> {
-    /// One draft for each recipient, in order. `post` and `sender` are asked when it is for everyone.
-    pub(crate) fn each(&self, post: &Post, sender: Party) -> impl Iterator<Item = Draft<Kept, Body>> {
-        let all: Vec<Kept> = match &self.to.0 {
-            Audience::Named(names) => names.iter().map(|to| to.keep()).collect(),
-            Audience::Everyone => {
-                let others = post.addresses().into_iter().filter(|address| address.party() != sender);
-                others.map(|address| Kept(KeptWho::Address(address))).collect()
-            }
-        };
-        all.into_iter().map(|to| self.copy(to))
-    }
-}
-
-impl<'a, B: Content> Draft<Many<'a>, B> {
-    /// With a body that all recipients share.
-    pub(crate) fn share(self) -> Draft<Many<'a>, Body> {
-        self.erase().map(|to| to, Body::share)
-    }
-}
 
 /// A mail is on its way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -303,12 +119,6 @@ pub(crate) trait Office {
 }
 
 impl Address {
-    /// The process of a party that is a process, living or remembered.
-    pub(crate) fn of(party: Party) -> Option<Self> {
-        let resident: std::sync::Arc<dyn std::any::Any + Send + Sync> = party.resident()?;
-        resident.downcast::<Record>().ok().map(Self::from)
-    }
-
     /// Puts a draft into the mailbox, whatever its address says.
     #[inline(always)]
     pub(crate) fn post<T: Recipient, B: Content>(
@@ -358,19 +168,12 @@ impl Address {
     }
 }
 
-impl Name<'_> {
-    /// The address of the process, if it is one that lives or ended not long ago.
-    #[must_use]
-    pub fn address(&self) -> Option<Address> {
-        Address::of(self.party)
-    }
-}
-
 #[cfg(test)]
 #[cfg(not(loom_model))]
 mod tests {
     use super::*;
     use crate::mailbox::Sack;
+    use crate::post::Post;
     use crate::post::tests::{address, listed};
 
     /// An office without a head.

@@ -50,6 +50,21 @@ impl Process for Reader {
     }
 }
 
+/// What one of the threads does. Counts what is sent, dropped and refused.
+fn write(handle: &ApplicationHandle, thread: usize, alive: &Arc<AtomicU64>, counts: [&AtomicU64; 3]) {
+    let (office, [sent, dropped, refused]) = (handle.mail(), counts);
+    for number in 0..MAILS {
+        let to = format!("box-{}", number * (thread + 1) % BOXES);
+        match office.send(Mail::to(&to).subject("parcel").body(Parcel::new(thread, number, alive))) {
+            Ok(outcome) => {
+                sent.fetch_add(1, Relaxed);
+                dropped.fetch_add(outcome.dropped().is_some().into(), Relaxed);
+            }
+            Err(_) => drop(refused.fetch_add(1, Relaxed)),
+        }
+    }
+}
+
 #[test]
 fn four_threads_write_to_a_hundred_boxes_that_are_read_closed_and_opened() {
     let (read, alive) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
@@ -67,21 +82,8 @@ fn four_threads_write_to_a_hundred_boxes_that_are_read_closed_and_opened() {
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
-                let (handle, alive) = (running.handle(), &alive);
-                let (sent, dropped, refused) = (&sent, &dropped, &refused);
-                scope.spawn(move || {
-                    let office = handle.mail();
-                    for number in 0..MAILS {
-                        let to = format!("box-{}", number * (thread + 1) % BOXES);
-                        match office.send(Mail::to(&to).subject("parcel").body(Parcel::new(thread, number, alive))) {
-                            Ok(outcome) => {
-                                sent.fetch_add(1, Relaxed);
-                                dropped.fetch_add(outcome.dropped().is_some().into(), Relaxed);
-                            }
-                            Err(_) => drop(refused.fetch_add(1, Relaxed)),
-                        }
-                    }
-                })
+                let (handle, alive, counts) = (running.handle(), &alive, [&*sent, &*dropped, &*refused]);
+                scope.spawn(move || write(&handle, thread, alive, counts))
             })
             .collect();
         let mut round = 0;

@@ -1,5 +1,5 @@
 //! Signals at their application, on the simulated clock and as a handle says they came: who is called, when and how often.
-//! Real ones are in `tests/interrupt.rs`.
+//! Real ones are in `tests/interrupt`.
 #![cfg(unix)]
 
 mod common;

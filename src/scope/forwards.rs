@@ -1,6 +1,6 @@
 //! What callbacks say about the mail they read: to whom it is to be passed on.
 
-use crate::send::Kept;
+use crate::recipient::Kept;
 use std::cell::{Cell, RefCell};
 
 /// To whom a mail is to be passed on.

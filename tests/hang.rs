@@ -64,7 +64,7 @@ impl Process for Stuck {
     }
 }
 
-/// So many cheap lives a tick, of which the one with this number hangs in the end.
+/// So many lives a tick, of which the one with this number hangs in the end.
 fn swarm(application: Application, size: u32, culprit: u32) -> Exit {
     #[derive(Component)]
     struct Cheap {
@@ -172,17 +172,15 @@ fn a_plain_system_that_hangs_is_told_apart() {
     assert!(err.contains("head \"main\" is held by a plain system"), "{err}");
 }
 
+/// Where this machine is slow or busy, they are taken for dear ones, each of which says that it lives. Who of cheap ones says
+/// so is a matter of `systems/rows.rs`, and tested there.
 #[test]
-fn of_cheap_lives_one_of_64_is_named_and_of_very_many_one_of_256() {
+fn of_many_lives_one_near_the_culprit_is_named() {
     for (swarm, culprit, each) in [("small", 80, 64), ("large", 39_900, 256)] {
         let Outcome { status, err, .. } = run(&format!("swarm {swarm}"));
         assert_eq!(status.code(), Some(3), "{swarm}");
         let named = err.lines().find(|line| line.starts_with("head")).unwrap();
-        // Where this machine was busy while very many lives were timed, they are taken for dear ones, each of which says that it
-        // lives.
-        let is_one_of_some = named.contains("or one of those that live right after it");
-        assert!(is_one_of_some || swarm == "large", "{named}");
-        let each = if is_one_of_some { each } else { 1 };
+        let each = if named.contains("or one of those that live right after it") { each } else { 1 };
         let number: u32 = named.split(['-', '"']).filter_map(|part| part.parse().ok()).next().unwrap();
         assert!((culprit - each + 1..=culprit).contains(&number), "{named}");
     }

@@ -256,3 +256,53 @@ fn may_live(vitals: &mut Vitals, scope: &Scope) -> bool {
     vitals.flags.clear(Flags::FRESH);
     true
 }
+
+#[cfg(test)]
+#[cfg(not(loom_model))]
+mod tests {
+    use super::*;
+    use crate::application::Application;
+    use crate::clock::Clock;
+    use crate::frequency::hz;
+    use bevy_ecs::component::Component;
+    use bevy_ecs::error::Result;
+    use bevy_ecs::name::Name;
+    use std::time::Duration;
+
+    /// Looks who holds its head while it lives.
+    #[derive(Component, Default)]
+    struct Cheap {
+        number: usize,
+        holder: String,
+    }
+
+    impl Process for Cheap {
+        fn life(&mut self, cx: &mut Context<'_, Self>) -> Result {
+            self.holder = cx.scope.link.holder();
+            Ok(())
+        }
+    }
+
+    /// Under the simulated clock, lives are cheap from the second tick on, however fast the machine.
+    #[test]
+    fn of_cheap_lives_one_of_64_says_that_it_lives_and_of_very_many_one_of_256() {
+        for (size, each) in [(100, 64), (MANY + 100, 256)] {
+            let add = |application: Application, number: usize| {
+                let process = Cheap { number, holder: String::new() };
+                application.add_process(process, (hz(100), Name::new(format!("cheap-{number}"))))
+            };
+            let mut running = (0..size).fold(Application::new().clock(Clock::simulated()), add).build().unwrap();
+            assert!(running.run_for(Duration::from_millis(25)));
+            let world = running.world_mut();
+            for Cheap { number, holder } in world.query::<&Cheap>().iter(world) {
+                let first = number / each * each;
+                // Those that fill no block live like dear ones.
+                let expected = match number / BLOCK < size / BLOCK {
+                    true => format!("\"cheap-{first}\" or one of those that live right after it"),
+                    false => format!("\"cheap-{number}\""),
+                };
+                assert_eq!(*holder, expected, "{number} of {size}");
+            }
+        }
+    }
+}

@@ -165,7 +165,7 @@
 //! | there | here | why it differs | shown by |
 //! |---|---|---|---|
 //! | `signals(cb, *keys)` | [`Context::on_signal`] | one binding leaves the other defaults in place; any process may bind | `signals::one_binding_leaves_the_defaults_of_the_others_in_place` |
-//! | `sigTrap(sigNum, currFrame)` | the defaults of what nobody binds: [`Application::signals`] | no frame: Rust has none | `interrupt::unbound_four_of_them_end_it_in_order_in_life_and_in_birth` |
+//! | `sigTrap(sigNum, currFrame)` | the defaults of what nobody binds: [`Application::signals`] | no frame: Rust has none | `interrupt::unbound_four_of_them_end_it_in_order_in_life_and_in_birth`, `interrupt::an_application_that_does_not_listen_leaves_all_of_them_to_the_system` |
 //! | `backupSignals()`, `restoreSignals()` | [`Context::backup_signals`], [`Context::restore_signals`] | the host program's own handlers come back as well | `signals::three_rounds_of_backup_bind_and_restore`, `interrupt::three_rounds_and_the_host_programs_own_handlers_come_back` |
 //! | `currSignals(*args)` | [`Context::signals`], [`ApplicationHandle::signals`] | | `signals::three_rounds_of_backup_bind_and_restore`, `signals::one_binding_leaves_the_defaults_of_the_others_in_place` |
 //! | `signalsDict(k)` | [`signal_name`](crate::signal::signal_name), [`signal_number`](crate::signal::signal_number), [`Signal::all`](crate::signal::Signal::all) | | `src/signal::names_and_numbers_go_there_and_back` |
@@ -175,13 +175,13 @@
 //!
 //! | there | here | why it differs | shown by |
 //! |---|---|---|---|
-//! | `addChildThread(name, method, *args, **kwargs)` | [`Context::add_thread`]; [`Context::add_child`] with a [`ChildThread`](crate::thread::ChildThread) for `daemon` and `start` | | `thread::death_waits_for_threads_and_names_those_that_do_not_end_but_no_daemons`, `thread::names_states_and_removals_have_clear_answers` |
+//! | `addChildThread(name, method, *args, **kwargs)` | [`Context::add_thread`]; [`Context::add_child`] with a [`ChildThread`](crate::thread::ChildThread) for `daemon` and `start` | | `thread_end::death_waits_for_threads_and_names_those_that_do_not_end_but_no_daemons`, `thread::names_states_and_removals_have_clear_answers` |
 //! | `launchThreads()` and methods called `_thread_…` | [`Process::threads`], [`Context::launch_threads`] | declared, not found by name | `thread::declared_threads_are_launched_together` |
 //! | `getChildThread(threadName)` | [`Context::thread`], [`Context::start_thread`] | an unknown one is an error that lists those there are | `thread::names_states_and_removals_have_clear_answers` |
 //! | `getChildThreads(*args)`, `listChildThreadsLives(*args)` | [`Context::threads`], [`Context::threads_named`], with their state | | `thread::names_states_and_removals_have_clear_answers` |
 //! | `removeChildThreads(*args)` | [`Context::remove_threads`]: removed, still running, no such thread | | `thread::names_states_and_removals_have_clear_answers` |
 //! | `childThreadJanitor()` | none: those that have ended are reaped in each tick | | `thread::a_thousand_are_started_and_reaped_and_their_os_threads_are_gone` |
-//! | `joinChildThreads()` | none: death waits for them, with a deadline, and names who does not end | | `thread::death_waits_for_threads_and_names_those_that_do_not_end_but_no_daemons` |
+//! | `joinChildThreads()` | none: death waits for them, with a deadline, and names who does not end | | `thread_end::death_waits_for_threads_and_names_those_that_do_not_end_but_no_daemons` |
 //!
 //! # `timing`
 //!

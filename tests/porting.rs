@@ -132,8 +132,11 @@ fn each_name_of_the_reference_has_a_row_in_its_section() {
 /// The text of the file that a test is in, if that has a test of this name.
 fn file_of(test: &str) -> Option<String> {
     let (file, name) = test.split_once("::")?;
-    let path = if file.starts_with("src/") { format!("{file}.rs") } else { format!("tests/{file}.rs") };
-    let text = fs::read_to_string(path).ok()?;
+    let places = match file.starts_with("src/") {
+        true => vec![format!("{file}.rs")],
+        false => vec![format!("tests/{file}.rs"), format!("tests/{file}/main.rs")],
+    };
+    let text = places.iter().find_map(|path| fs::read_to_string(path).ok())?;
     let (before, _) = text.split_once(&format!("fn {name}("))?;
     before.trim_end().ends_with("#[test]").then_some(text)
 }

@@ -93,6 +93,7 @@ fn program() {
 fn witness(phase: &str, words: &[&str]) -> i32 {
     let witness = Witness { lingers_in: phase.into(), binds: words.contains(&"binds") };
     let exit = Application::new()
+        .signals(!words.contains(&"deaf"))
         .force_stop(!words.contains(&"patient"))
         .death_timeout(secs(120))
         .shutdown_timeout(secs(120))
@@ -246,6 +247,15 @@ fn unbound_ctrl_z_stops_it_twice() {
 fn unbound_one_without_a_default_is_left_to_the_system() {
     for name in ["USR1", "USR2"] {
         let talk = start("life");
+        talk.signal(name);
+        assert_eq!(talk.end().0.signal(), signal_number(name));
+    }
+}
+
+#[test]
+fn an_application_that_does_not_listen_leaves_all_of_them_to_the_system() {
+    for name in ["HUP", "INT", "QUIT", "TERM"] {
+        let talk = start("life deaf");
         talk.signal(name);
         assert_eq!(talk.end().0.signal(), signal_number(name));
     }

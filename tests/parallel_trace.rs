@@ -5,6 +5,7 @@ mod common;
 use common::{Log, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use polycephaly::rand::Rng;
+#[cfg(feature = "parallel")]
 use proptest::prelude::*;
 use std::sync::{Mutex, PoisonError};
 
@@ -269,6 +270,7 @@ fn any_number_of_threads_gives_the_same_trace() {
     }
 }
 
+#[cfg(feature = "parallel")]
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

@@ -1,4 +1,5 @@
-//! Who a mail is for: one by name, by [`Address`], or the one who wrote the mail that is answered; or many.
+//! Who a mail is for: one by name, which is looked up at each sending, by [`Address`], which needs no look-up, or the one who
+//! wrote the mail that is answered; or many, who share one body.
 
 use crate::body::Body;
 use crate::draft::{Back, Content, Draft, Nothing};

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Log, Script, ms, named, secs, simulated};
+use common::{Log, Script, alone, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Hands itself an event and a foreign message in its first life.
 #[derive(Component, Default)]
@@ -112,10 +112,6 @@ fn lives_run_beside_each_other() {
     exit.assert_clean();
 }
 
-/// One at a time of those runs in which many die: the directory of the OS process remembers the last 4096 dead of all
-/// applications, and a culprit who is forgotten has no name.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// How many lives began after the e-brake was pulled in the life number 100.
 fn after_the_brake(clock: Clock, workers: usize, count: u64) -> (usize, Exit) {
     let run = move || {
@@ -134,7 +130,7 @@ fn after_the_brake(clock: Clock, workers: usize, count: u64) -> (usize, Exit) {
         let exit = application.run();
         (after.load(SeqCst), exit)
     };
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     std::thread::spawn(run).join().unwrap()
 }
 

@@ -2,12 +2,11 @@
 
 mod common;
 
-use common::{Log, ms, named, secs, simulated};
+use common::{Log, alone, ms, named, secs, simulated};
 use polycephaly::prelude::*;
 use polycephaly::rand::Rng;
 #[cfg(feature = "parallel")]
 use proptest::prelude::*;
-use std::sync::{Mutex, PoisonError};
 
 /// The latest word of any cell.
 struct Word(String);
@@ -181,10 +180,6 @@ impl Process for Sink {
 /// All that can be seen of a run from outside.
 type Trace = (Vec<String>, Report);
 
-/// One at a time of those runs in which many die: the directory of the OS process remembers the last 4096 dead of all
-/// applications, and who is forgotten has no name in a trace.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// What `size` cells do on so many threads. On a thread of its own: the threads that help are those of a thread.
 fn trace(workers: usize, size: u64, seed: u64, delivery: Delivery, time: Duration) -> Trace {
     let run = move || {
@@ -226,7 +221,7 @@ fn trace(workers: usize, size: u64, seed: u64, delivery: Delivery, time: Duratio
         lines.extend(world.query::<&Cell>().iter(world).map(|cell| cell.lines.join("\n")));
         (lines, report)
     };
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     std::thread::spawn(run).join().unwrap()
 }
 

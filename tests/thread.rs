@@ -12,34 +12,30 @@ fn millis(thread: &Thread) -> u128 {
     thread.now().as_millis()
 }
 
-/// A process whose birth does this, and nothing else.
-fn born(f: impl FnMut(&mut Context<Script>) -> Result + Send + Sync + 'static) -> Script {
-    Script::new().birth(f)
-}
-
 #[test]
 fn threads_keep_the_rhythm_of_their_owner_and_come_in_order() {
     let history = || {
         let log = Log::default();
         let own = log.clone();
         let lives = log.clone();
-        let p = born(move |cx| {
-            for (name, multiplier) in [("half", 0.5), ("one", 1.0), ("odd", 0.7)] {
-                let log = own.clone();
-                cx.add_thread(name, move |thread| {
-                    while thread.freq_sleep(multiplier) {
-                        log.say(format!("{name} {}", millis(thread)));
-                    }
-                    log.say(format!("{name} ends"));
-                    Ok(())
-                })?;
-            }
-            Ok(())
-        })
-        .life(move |cx| {
-            lives.say(format!("life {}", cx.now().as_millis()));
-            Ok(())
-        });
+        let p = Script::new()
+            .birth(move |cx| {
+                for (name, multiplier) in [("half", 0.5), ("one", 1.0), ("odd", 0.7)] {
+                    let log = own.clone();
+                    cx.add_thread(name, move |thread| {
+                        while thread.freq_sleep(multiplier) {
+                            log.say(format!("{name} {}", millis(thread)));
+                        }
+                        log.say(format!("{name} ends"));
+                        Ok(())
+                    })?;
+                }
+                Ok(())
+            })
+            .life(move |cx| {
+                lives.say(format!("life {}", cx.now().as_millis()));
+                Ok(())
+            });
         simulated().add_process(p, (hz(10), named("p"))).run_for(ms(201)).assert_clean();
         log.take()
     };
@@ -72,7 +68,7 @@ fn threads_keep_the_rhythm_of_their_owner_and_come_in_order() {
 fn no_beat_drifts_and_those_that_pass_are_left_out() {
     let log = Log::default();
     let own = log.clone();
-    let p = born(move |cx| {
+    let p = Script::new().birth(move |cx| {
         let log = own.clone();
         cx.add_thread("t", move |thread| {
             for nap in [0, 0, 250, 0] {
@@ -92,22 +88,23 @@ fn no_beat_drifts_and_those_that_pass_are_left_out() {
 fn a_changed_frequency_is_the_threads_too() {
     let log = Log::default();
     let own = log.clone();
-    let p = born(move |cx| {
-        let log = own.clone();
-        cx.add_thread("t", move |thread| {
-            while thread.freq_sleep(1.0) {
-                log.say(millis(thread).to_string());
+    let p = Script::new()
+        .birth(move |cx| {
+            let log = own.clone();
+            cx.add_thread("t", move |thread| {
+                while thread.freq_sleep(1.0) {
+                    log.say(millis(thread).to_string());
+                }
+                Ok(())
+            })?;
+            Ok(())
+        })
+        .life(|cx| {
+            if cx.now() == ms(200) {
+                cx.set_frequency(hz(20));
             }
             Ok(())
-        })?;
-        Ok(())
-    })
-    .life(|cx| {
-        if cx.now() == ms(200) {
-            cx.set_frequency(hz(20));
-        }
-        Ok(())
-    });
+        });
     simulated().add_process(p, hz(10)).run_for(ms(401)).assert_clean();
     assert_eq!(log.take(), ["100", "200", "300", "350", "400"], "the sleep that had begun goes to its end");
 }
@@ -117,21 +114,22 @@ fn a_light_sleep_ends_with_its_condition_within_five_milliseconds() {
     let log = Log::default();
     let flag = Arc::new(AtomicBool::new(true));
     let (own, condition) = (log.clone(), flag.clone());
-    let p = born(move |cx| {
-        let (log, condition) = (own.clone(), condition.clone());
-        cx.add_thread("t", move |thread| {
-            let slept = thread.light_sleep(secs(60), || condition.load(Relaxed));
-            log.say(format!("{slept:?} {}", millis(thread)));
-            log.say(format!("{:?} {}", thread.light_sleep(ms(7), || true), millis(thread)));
-            log.say(format!("{:?} {}", thread.light_sleep(secs(1), || false), millis(thread)));
+    let p = Script::new()
+        .birth(move |cx| {
+            let (log, condition) = (own.clone(), condition.clone());
+            cx.add_thread("t", move |thread| {
+                let slept = thread.light_sleep(secs(60), || condition.load(Relaxed));
+                log.say(format!("{slept:?} {}", millis(thread)));
+                log.say(format!("{:?} {}", thread.light_sleep(ms(7), || true), millis(thread)));
+                log.say(format!("{:?} {}", thread.light_sleep(secs(1), || false), millis(thread)));
+                Ok(())
+            })?;
             Ok(())
-        })?;
-        Ok(())
-    })
-    .life(move |cx| {
-        flag.store(cx.now() < ms(300), Relaxed);
-        Ok(())
-    });
+        })
+        .life(move |cx| {
+            flag.store(cx.now() < ms(300), Relaxed);
+            Ok(())
+        });
     simulated().add_process(p, hz(7)).add_process(Script::new(), hz(10)).run_for(secs(1)).assert_clean();
     // At 7 Hz, the flag falls at 428.57 ms.
     assert_eq!(log.take(), ["Early 430", "Full 437", "Early 437"]);
@@ -142,21 +140,22 @@ fn a_wake_has_the_condition_looked_at_at_once() {
     let log = Log::default();
     let flag = Arc::new(AtomicBool::new(true));
     let (own, condition) = (log.clone(), flag.clone());
-    let p = born(move |cx| {
-        let (log, condition) = (own.clone(), condition.clone());
-        cx.add_thread("t", move |thread| {
-            let slept = thread.light_sleep(secs(60), || condition.load(Relaxed));
-            log.say(format!("{slept:?} {}", thread.now().as_micros()));
+    let p = Script::new()
+        .birth(move |cx| {
+            let (log, condition) = (own.clone(), condition.clone());
+            cx.add_thread("t", move |thread| {
+                let slept = thread.light_sleep(secs(60), || condition.load(Relaxed));
+                log.say(format!("{slept:?} {}", thread.now().as_micros()));
+                Ok(())
+            })?;
             Ok(())
-        })?;
-        Ok(())
-    })
-    .life(move |cx| {
-        if cx.now() >= ms(300) && flag.swap(false, Relaxed) {
-            cx.wake_thread("T")?;
-        }
-        Ok(())
-    });
+        })
+        .life(move |cx| {
+            if cx.now() >= ms(300) && flag.swap(false, Relaxed) {
+                cx.wake_thread("T")?;
+            }
+            Ok(())
+        });
     simulated().add_process(p, hz(7)).add_process(Script::new(), hz(10)).run_for(secs(1)).assert_clean();
     assert_eq!(log.take(), ["Early 428571"]);
 }
@@ -165,24 +164,25 @@ fn a_wake_has_the_condition_looked_at_at_once() {
 fn a_thousand_are_started_and_reaped_and_their_os_threads_are_gone() {
     let ended = Arc::new(AtomicU32::new(0));
     let count = ended.clone();
-    let p = born(move |cx| {
-        for number in 0..1000 {
-            let ended = count.clone();
-            cx.add_thread(format!("t{number}"), move |thread| {
-                thread.light_sleep(ms(number % 50), || true);
-                ended.fetch_add(1, Relaxed);
-                Ok(())
-            })?;
-        }
-        assert_eq!(cx.threads().len(), 1000);
-        Ok(())
-    })
-    .life(|cx| {
-        if cx.now() == ms(200) {
-            assert_eq!(cx.threads(), [], "all reaped");
-        }
-        Ok(())
-    });
+    let p = Script::new()
+        .birth(move |cx| {
+            for number in 0..1000 {
+                let ended = count.clone();
+                cx.add_thread(format!("t{number}"), move |thread| {
+                    thread.light_sleep(ms(number % 50), || true);
+                    ended.fetch_add(1, Relaxed);
+                    Ok(())
+                })?;
+            }
+            assert_eq!(cx.threads().len(), 1000);
+            Ok(())
+        })
+        .life(|cx| {
+            if cx.now() == ms(200) {
+                assert_eq!(cx.threads(), [], "all reaped");
+            }
+            Ok(())
+        });
     let exit = simulated().add_process(p, (hz(10), named("p"))).run_for(ms(300));
     assert_eq!(ended.load(Relaxed), 1000);
     let threads = &exit.report().process("p").unwrap().threads;
@@ -203,48 +203,49 @@ fn a_thousand_are_started_and_reaped_and_their_os_threads_are_gone() {
 fn names_states_and_removals_have_clear_answers() {
     let log = Log::default();
     let own = log.clone();
-    let p = born(|cx| {
-        cx.add_child(ChildThread::new("later", |_| Ok(())).start(false))?;
-        cx.add_thread("worker", |thread| {
-            while thread.freq_sleep(1.0) {}
+    let p = Script::new()
+        .birth(|cx| {
+            cx.add_child(ChildThread::new("later", |_| Ok(())).start(false))?;
+            cx.add_thread("worker", |thread| {
+                while thread.freq_sleep(1.0) {}
+                Ok(())
+            })?;
+            let again = cx.add_thread("WORKER", |_| Ok(())).unwrap_err().to_string();
+            assert!(again.starts_with("\"p\" has a thread \"WORKER\" already: give this one another name"), "{again}");
             Ok(())
-        })?;
-        let again = cx.add_thread("WORKER", |_| Ok(())).unwrap_err().to_string();
-        assert!(again.starts_with("\"p\" has a thread \"WORKER\" already: give this one another name"), "{again}");
-        Ok(())
-    })
-    .life(move |cx| {
-        let state = |cx: &Context<Script>, name: &str| cx.thread(name).map(|thread| thread.state);
-        match cx.now().as_millis() {
-            0 => {
-                assert_eq!(state(cx, "later"), Ok(ThreadState::Waiting));
-                assert_eq!(state(cx, "worker"), Ok(ThreadState::Running));
-                let some = cx.threads_named(["WORKER", "nobody", "later"]);
-                let states: Vec<_> = some.into_iter().map(|it| it.ok().map(|it| it.state)).collect();
-                assert_eq!(states, [Some(ThreadState::Running), None, Some(ThreadState::Waiting)]);
-                let answers = cx.remove_threads(["worker", "nobody"]);
-                assert_eq!(answers[0], Ok(Removal::StillRunning));
-                let error = answers[1].as_ref().unwrap_err().to_string();
-                assert_eq!(error, "\"p\" has no thread \"nobody\"; it has later, worker");
-                cx.start_thread("later")?;
-                cx.start_thread("later")?;
-                cx.stop_thread("worker")?;
-                assert_eq!(state(cx, "worker"), Ok(ThreadState::Stopping));
+        })
+        .life(move |cx| {
+            let state = |cx: &Context<Script>, name: &str| cx.thread(name).map(|thread| thread.state);
+            match cx.now().as_millis() {
+                0 => {
+                    assert_eq!(state(cx, "later"), Ok(ThreadState::Waiting));
+                    assert_eq!(state(cx, "worker"), Ok(ThreadState::Running));
+                    let some = cx.threads_named(["WORKER", "nobody", "later"]);
+                    let states: Vec<_> = some.into_iter().map(|it| it.ok().map(|it| it.state)).collect();
+                    assert_eq!(states, [Some(ThreadState::Running), None, Some(ThreadState::Waiting)]);
+                    let answers = cx.remove_threads(["worker", "nobody"]);
+                    assert_eq!(answers[0], Ok(Removal::StillRunning));
+                    let error = answers[1].as_ref().unwrap_err().to_string();
+                    assert_eq!(error, "\"p\" has no thread \"nobody\"; it has later, worker");
+                    cx.start_thread("later")?;
+                    cx.start_thread("later")?;
+                    cx.stop_thread("worker")?;
+                    assert_eq!(state(cx, "worker"), Ok(ThreadState::Stopping));
+                }
+                100 => {
+                    assert!(cx.threads().is_empty(), "reaped before this life");
+                    cx.add_child(ChildThread::new("later", |_| Ok(())).start(false))?;
+                    assert_eq!(cx.remove_thread("later"), Ok(Removal::Removed));
+                    assert_eq!(
+                        cx.remove_thread("later").unwrap_err().to_string(),
+                        "\"p\" has no thread \"later\"; it has none"
+                    );
+                    own.say("seen");
+                }
+                _ => {}
             }
-            100 => {
-                assert!(cx.threads().is_empty(), "reaped before this life");
-                cx.add_child(ChildThread::new("later", |_| Ok(())).start(false))?;
-                assert_eq!(cx.remove_thread("later"), Ok(Removal::Removed));
-                assert_eq!(
-                    cx.remove_thread("later").unwrap_err().to_string(),
-                    "\"p\" has no thread \"later\"; it has none"
-                );
-                own.say("seen");
-            }
-            _ => {}
-        }
-        Ok(())
-    });
+            Ok(())
+        });
     let exit = simulated().add_process(p, (hz(10), named("p"))).run_for(ms(200));
     exit.assert_clean();
     assert!(log.contains("seen"));
@@ -279,7 +280,7 @@ fn declared_threads_are_launched_together() {
 #[test]
 fn a_failing_thread_is_counted_and_is_its_owners_failure_if_it_asks_so() {
     for (panics, supervised) in [(false, false), (false, true), (true, false), (true, true)] {
-        let p = born(move |cx| {
+        let p = Script::new().birth(move |cx| {
             let work = move |_: &Thread| -> Result { if panics { panic!("as told") } else { Err("as told")? } };
             cx.add_child(ChildThread::new("bad", work).supervised(supervised))
         });
@@ -298,7 +299,7 @@ fn a_failing_thread_is_counted_and_is_its_owners_failure_if_it_asks_so() {
 fn a_thread_writes_mail_in_its_owners_name_and_asks() {
     let log = Log::default();
     let own = log.clone();
-    let server = born(|cx| {
+    let server = Script::new().birth(|cx| {
         cx.add_filter("square".into(), |_, mail, cx| {
             let number = *mail.get::<u64>().ok_or("no number")?;
             assert_eq!(mail.sender().to_string(), "client");
@@ -306,7 +307,7 @@ fn a_thread_writes_mail_in_its_owners_name_and_asks() {
         })?;
         Ok(())
     });
-    let client = born(move |cx| {
+    let client = Script::new().birth(move |cx| {
         let log = own.clone();
         cx.add_thread("t", move |thread| {
             let ask = |number: u64| thread.ask(Mail::to("server").subject("square").body(number), ms(350));
@@ -345,18 +346,19 @@ fn what_waits_elsewhere_does_not_hold_time() {
     let (send, receive) = std::sync::mpsc::channel::<()>();
     let log = Log::default();
     let (own, lives, receive) = (log.clone(), log.clone(), Arc::new(std::sync::Mutex::new(receive)));
-    let p = born(move |cx| {
-        let (log, receive) = (own.clone(), receive.clone());
-        cx.add_thread("t", move |thread| {
-            let got = thread.outside(|| receive.lock().unwrap().recv());
-            log.say(format!("{got:?}"));
-            Ok(())
+    let p = Script::new()
+        .birth(move |cx| {
+            let (log, receive) = (own.clone(), receive.clone());
+            cx.add_thread("t", move |thread| {
+                let got = thread.outside(|| receive.lock().unwrap().recv());
+                log.say(format!("{got:?}"));
+                Ok(())
+            })
         })
-    })
-    .life(move |cx| {
-        lives.say(format!("life {}", cx.now().as_millis()));
-        Ok(())
-    });
+        .life(move |cx| {
+            lives.say(format!("life {}", cx.now().as_millis()));
+            Ok(())
+        });
     let mut running = simulated().add_process(p, (hz(10), named("p"))).build().unwrap();
     running.run_for(ms(201));
     assert_eq!(log.take(), ["life 0", "life 100", "life 200"], "time went on without it");

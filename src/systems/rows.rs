@@ -270,7 +270,7 @@ mod tests {
     use std::time::Duration;
 
     /// Looks who holds its head while it lives.
-    #[derive(Component, Default)]
+    #[derive(Component)]
     struct Cheap {
         number: usize,
         holder: String,

@@ -9,7 +9,7 @@ pub(crate) mod rank;
 pub(crate) mod usb;
 
 use polycephaly::prelude::*;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -48,6 +48,13 @@ impl Log {
 
 pub(crate) fn simulated() -> Application {
     Application::new().clock(Clock::simulated())
+}
+
+/// Has the runs of a test program in which many die come one at a time: the directory of the OS process remembers the last
+/// 4096 dead of all applications, and who is forgotten has no name, in a trace or as a culprit.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) fn ms(millis: u64) -> Duration {
